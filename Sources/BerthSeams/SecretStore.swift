@@ -1,0 +1,57 @@
+// Where secrets come from, by connection and slot. Implemented by BerthVault over sealed values in the store.
+
+public import BerthModel
+
+/// Secrets of connections. Implementations cache opened values in memory and never log them.
+public protocol SecretStore: Sendable {
+    /// The secret in a slot; nil when none was ever set. Throws when it cannot be opened (wrong key, corrupt).
+    func secret(_ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) -> Secret?
+    /// Replaces the slot's value durably. Several current values (key rotation) are separate slots.
+    func set(_ secret: Secret, _ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError)
+    /// Forgets all slots of a connection durably.
+    func removeAll(of connection: ConnectionID) async throws(BerthError)
+}
+
+/// Which secret of a connection.
+public enum SecretSlot: Sendable, Hashable {
+    /// A field of the credential: `token`, `username`, `password`, `api_key`.
+    case credential(field: String)
+    /// A key deliveries are verified with: 0 is the current one, 1 the one before during rotation.
+    case webhook(index: Int)
+    /// A secret setting.
+    case setting(name: String)
+
+    /// Stable text, part of what seals the value.
+    public var text: String {
+        switch self {
+        case .credential(let field): "credential/\(field)"
+        case .webhook(let index): "webhook/\(index)"
+        case .setting(let name): "setting/\(name)"
+        }
+    }
+}
+
+/// A value sealed by the vault. Safe to store anywhere.
+public struct SealedSecret: Sendable, Hashable {
+    /// Which key sealed it.
+    public var keyID: String
+    /// Nonce, ciphertext and tag.
+    public var bytes: [UInt8]
+    /// A sealed value.
+    public init(keyID: String, bytes: [UInt8]) {
+        self.keyID = keyID
+        self.bytes = bytes
+    }
+}
+
+/// Persistence of sealed values; part of ``Store``.
+public protocol SealedSecretStore: Sendable {
+    /// The sealed value under a connection and slot text.
+    func sealedSecret(connection: ConnectionID, slot: String) async throws(BerthError) -> SealedSecret?
+    /// Durable when it returns.
+    func setSealedSecret(_ secret: SealedSecret, connection: ConnectionID, slot: String) async throws(BerthError)
+    /// Durable when it returns.
+    func removeSealedSecrets(connection: ConnectionID) async throws(BerthError)
+    /// Every sealed value, for key rotation and start-up checks.
+    func allSealedSecrets() async throws(BerthError) -> [(connection: ConnectionID, slot: String, secret: SealedSecret)]
+}
