@@ -1,0 +1,112 @@
+// Tells subscribers what became durable, after commit and in order. Recent notices are kept in memory; a
+// subscriber that comes back later, or falls behind, reads the store.
+
+public import BerthModel
+public import BerthSeams
+import Synchronization
+
+/// Fans committed notices out. Delivery is at least once, in order of sequence, from any id a subscriber names.
+public final class EventFeed: Sendable {
+    private let store: any FeedStore
+    private let state = Mutex(State())
+    /// Notices kept in memory.
+    private let recentMax: Int
+
+    private struct State {
+        var recent: [Notice] = []
+        /// Highest sequence published.
+        var last: Int64 = 0
+        var nextSubscriber = 0
+        var wakeUps: [Int: AsyncStream<Void>.Continuation] = [:]
+    }
+
+    /// A feed over the stored notices.
+    public init(store: any FeedStore, recentMax: Int = 4096) {
+        self.store = store
+        self.recentMax = recentMax
+    }
+
+    /// Called with what a committed transaction brought, by whoever committed it.
+    public func publish(_ notices: [Notice]) {
+        guard let newest = notices.last else { return }
+        state.withLock { state in
+            // Two commits may publish out of order; what is not in sequence is left to the store.
+            if let first = notices.first, first.sequence == (state.recent.last?.sequence ?? first.sequence - 1) + 1 {
+                state.recent.append(contentsOf: notices)
+                if state.recent.count > recentMax * 2 { state.recent.removeFirst(state.recent.count - recentMax) }
+            } else {
+                state.recent.removeAll(keepingCapacity: true)
+            }
+            state.last = max(state.last, newest.sequence)
+            for continuation in state.wakeUps.values { continuation.yield() }
+        }
+    }
+
+    /// Subscribers now; for metrics.
+    public var subscriberCount: Int { state.withLock { $0.wakeUps.count } }
+
+    /// Notices after `sequence` (nil: from now on), for ever, in batches. Ends when the consumer's task is cancelled.
+    /// A batch is read when the consumer asks, so a slow consumer costs no memory.
+    public func notices(after sequence: Int64?) -> Subscription {
+        let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let id = state.withLock { state in
+            state.nextSubscriber += 1
+            state.wakeUps[state.nextSubscriber] = continuation
+            return state.nextSubscriber
+        }
+        continuation.onTermination = { [weak self] _ in
+            _ = self?.state.withLock { $0.wakeUps.removeValue(forKey: id) }
+        }
+        return Subscription(feed: self, position: sequence, wakeUps: stream)
+    }
+
+    /// What follows `position`: from memory when it is there, else from the store.
+    fileprivate func batch(after position: Int64, limit: Int) async throws(BerthError) -> [Notice] {
+        let inMemory: [Notice]? = state.withLock { state in
+            if position >= state.last, state.last > 0 { return [] }
+            guard let first = state.recent.first, position >= first.sequence - 1 else { return nil }
+            let start = Int(position - first.sequence + 1)
+            guard start < state.recent.count else { return nil }
+            return Array(state.recent[start..<min(start + limit, state.recent.count)])
+        }
+        if let inMemory { return inMemory }
+        return try await store.notices(after: position, limit: limit)
+    }
+
+    fileprivate func lastSequence() async throws(BerthError) -> Int64 {
+        let last = state.withLock { $0.last }
+        return last > 0 ? last : try await store.lastNotice()
+    }
+
+    /// One subscriber's view.
+    public struct Subscription: AsyncSequence, Sendable {
+        let feed: EventFeed
+        let position: Int64?
+        let wakeUps: AsyncStream<Void>
+
+        /// Starts reading.
+        public func makeAsyncIterator() -> Iterator {
+            Iterator(feed: feed, position: position, wakeUps: wakeUps.makeAsyncIterator())
+        }
+
+        /// Batches of at most 500 notices.
+        public struct Iterator: AsyncIteratorProtocol {
+            let feed: EventFeed
+            var position: Int64?
+            var wakeUps: AsyncStream<Void>.Iterator
+
+            /// The next batch, never empty; nil when cancelled. Throws when the store can't be read.
+            public mutating func next() async throws -> [Notice]? {
+                if position == nil { position = try await feed.lastSequence() }
+                while true {
+                    let batch = try await feed.batch(after: position ?? 0, limit: 500)
+                    if let last = batch.last {
+                        position = last.sequence
+                        return batch
+                    }
+                    guard await wakeUps.next() != nil else { return nil }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+// One sync run from claim to end: read with the last checkpoint, page after page into one transaction each, with a
+// few tries when the trouble passes, and one row that says how it went.
+
+import BerthModel
+import BerthSeams
+import Logging
+
+/// Drives single runs.
+struct SyncRunner: Sendable {
+    /// Why a cancelled run ends.
+    enum Ending: Sendable {
+        /// A person asked for it.
+        case cancelled
+        /// The daemon stops: the run goes back to the queue.
+        case shutdown
+    }
+
+    let store: any Store
+    let host: any PluginHost
+    let directory: ConnectionDirectory
+    let feed: EventFeed
+    let clock: any WallClock
+    let metrics: EngineMetrics
+    let logger: Logger
+    /// Tries without a page in between before a run fails.
+    var triesMax = 3
+    /// A provider that asks to wait longer than this ends the run; its schedule tries again.
+    var waitMax: Duration = .seconds(300)
+
+    /// Runs it. Never throws: the run's row holds the outcome.
+    func run(_ run: SyncRun, ending: @Sendable () async -> Ending) async {
+        var log = logger
+        log[metadataKey: "run"] = "\(run.id)"
+        log[metadataKey: "connection"] = "\(run.connection)"
+        log[metadataKey: "stream"] = "\(run.stream)"
+        guard let connection = directory.connection(run.connection), let manifest = host.manifest(of: run.provider),
+            let stream = manifest.stream(run.stream)
+        else {
+            let failure = AttemptFailure(.unsupported, "no connection, plugin or stream of that name is left to sync")
+            await finish(run, .failed, failure, manifest: nil, log)
+            return
+        }
+        let instance = InstanceFactory(host: host).instance(of: connection, manifest)
+        let sink = RunPageSink(run: run, stream: stream, entities: StreamEntities(manifest), parts: self)
+        log.info("sync begins", metadata: ["mode": "\(run.mode.rawValue)", "resumed": "\(run.checkpoint != nil)"])
+        var tries = 0
+        while true {
+            let pagesBefore = await sink.pages
+            let request = StreamReadRequest(
+                run: run.id, stream: run.stream, mode: run.mode, since: run.since, until: run.until, checkpoint: await sink.checkpoint)
+            let ended = await host.read(request, for: instance, into: sink)
+            KillPoint.reach("sync.before-finish")
+            guard let failure = await sink.takeFailure() ?? ended else {
+                let failed = await sink.counts.failed
+                await finish(run, failed > 0 ? .partial : .success, nil, manifest: stream, log)
+                return
+            }
+            if Task.isCancelled {
+                await end(run, await ending(), log)
+                return
+            }
+            tries = await sink.pages > pagesBefore ? 1 : tries + 1
+            guard let wait = Self.wait(failure, tries: tries, triesMax: triesMax, waitMax: waitMax) else {
+                await finish(run, .failed, failure, manifest: stream, log)
+                return
+            }
+            log.info(
+                "sync interrupted, tries again",
+                metadata: ["reason": "\(failure.message)", "status": "\(failure.status.rawValue)", "wait": "\(wait)"])
+            guard (try? await Task.sleep(for: wait)) != nil else {  // only cancellation throws here
+                await end(run, await ending(), log)
+                return
+            }
+        }
+    }
+
+    /// How long to wait before another try; nil: give up. Pure.
+    static func wait(_ failure: AttemptFailure, tries: Int, triesMax: Int, waitMax: Duration) -> Duration? {
+        guard tries < triesMax else { return nil }
+        switch failure.status {
+        case .retry, .throttled, .remoteDown, .timeout, .crashed, .hung, .authExpired:
+            let asked = Duration.milliseconds(Int64(clamping: failure.retryAfterMilliseconds ?? 0))
+            guard asked <= waitMax else { return nil }
+            return max(asked, .milliseconds(500 << min(tries, 6)))
+        default: return nil
+        }
+    }
+
+    private func end(_ run: SyncRun, _ ending: Ending, _ log: Logger) async {
+        switch ending {
+        case .cancelled:
+            await finish(run, .cancelled, AttemptFailure(.cancelled, "cancelled by a person"), manifest: nil, log)
+        case .shutdown:
+            do { try await store.releaseRun(run.id) } catch {
+                // The next daemon frees it anyway: its lease carries this one's epoch.
+                log.notice("run not put back at shutdown", metadata: ["error": "\(error)"])
+            }
+        }
+    }
+
+    private func finish(_ run: SyncRun, _ status: RunStatus, _ error: AttemptFailure?, manifest: StreamSpec?, _ log: Logger) async {
+        let deletes = manifest.flatMap { $0.deletesUnseen && run.mode == .full && status == .success ? $0.entity : nil }
+        do {
+            let receipt = try await store.finishRun(run.id, status: status, error: error, deletesUnseen: deletes, now: clock.now())
+            KillPoint.reach("sync.after-finish")
+            feed.publish(receipt.notices)
+            directory.update(run.connection) { connection in
+                connection.consecutiveFailures = receipt.consecutiveFailures
+                connection.status = receipt.connectionStatus
+                if status == .success || status == .partial { connection.lastSyncAt = clock.now() }
+                connection.lastError = error?.message
+            }
+            if status == .failed {
+                log.warning(
+                    "sync failed",
+                    metadata: [
+                        "status": "\(error?.status.rawValue ?? "")", "reason": "\(error?.message ?? "")",
+                        "failures_in_a_row": "\(receipt.consecutiveFailures)", "hint": "berthctl sync show \(run.id)",
+                    ])
+            } else {
+                log.info("sync ended", metadata: ["status": "\(status.rawValue)"])
+            }
+        } catch let error {
+            log.error("end of sync not stored; it is resumed at the next start", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+/// Takes the pages of one run: one transaction per page, counts, and a stop when the provider goes round in circles.
+actor RunPageSink: PageSink {
+    private let run: SyncRun
+    private let stream: StreamSpec
+    private let entities: StreamEntities
+    private let parts: SyncRunner
+    private var equalCheckpoints = 0
+    private(set) var pages = 0
+    private(set) var counts = RunCounts()
+    private(set) var checkpoint: Checkpoint?
+    /// Why a page was not stored, when that ended the read: it goes before what the host says of the same read.
+    private var failure: AttemptFailure?
+
+    init(run: SyncRun, stream: StreamSpec, entities: StreamEntities, parts: SyncRunner) {
+        self.run = run
+        self.stream = stream
+        self.entities = entities
+        self.parts = parts
+        self.checkpoint = run.checkpoint
+    }
+
+    /// The failure since the last call.
+    func takeFailure() -> AttemptFailure? {
+        defer { failure = nil }
+        return failure
+    }
+
+    func commit(_ records: [RecordChange], checkpoint next: Checkpoint) async throws(BerthError) {
+        if next == checkpoint { equalCheckpoints += 1 } else { equalCheckpoints = 0 }
+        guard equalCheckpoints < 2 else {
+            let error = BerthError(
+                "cursor_stalled", "the provider's paging stands still: the same position came three times in a row",
+                hint: "look at the provider's answers; berthctl log level debug shows the requests")
+            failure = AttemptFailure(.internal, "cursor_stalled: \(error.message)")
+            throw error
+        }
+        let changes: [EntityChange]
+        switch entities.changes(records) {
+        case .success(let value): changes = value
+        case .failure(let failure):
+            self.failure = failure
+            throw BerthError(.plugin, failure.message)
+        }
+        do {
+            let receipt = try await parts.store.commitPage(changes, checkpoint: next, run: run.id, now: parts.clock.now())
+            checkpoint = next
+            pages += 1
+            counts += receipt.counts
+            parts.feed.publish(receipt.notices)
+            parts.metrics.syncPage(provider: run.provider, stream: run.stream, counts: receipt.counts)
+        } catch {
+            failure = AttemptFailure(error.isRetryable ? .retry : .internal, "page not stored: \(error.message)")
+            throw error
+        }
+    }
+}

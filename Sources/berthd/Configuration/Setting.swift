@@ -1,0 +1,142 @@
+// Every setting of the daemon, declared once: its place, type, bounds, default and meaning. The file, the
+// environment, the flags, the checks and `berthd --help-config` all come from this table.
+
+/// One setting.
+struct Setting: Sendable {
+    enum Kind: Sendable {
+        case text
+        case integer(ClosedRange<Int>)
+        case boolean
+        case list
+        case choice([String])
+    }
+
+    enum Value: Sendable, Equatable {
+        case text(String)
+        case integer(Int)
+        case boolean(Bool)
+        case list([String])
+    }
+
+    let section: String
+    let key: String
+    let kind: Kind
+    let fallback: Value
+    let help: String
+
+    var name: String { "\(section).\(key)" }
+    /// `BERTH_SERVER_LISTEN`
+    var environmentName: String { "BERTH_\(section)_\(key)".uppercased() }
+
+    static let all: [Setting] = [
+        .init("server", "listen", .text, .text("127.0.0.1:8700"), "Address and port of the public listener; port 0 picks a free one"),
+        .init("server", "public_url", .text, .text(""), "How providers reach the listener, for the webhook URLs shown; empty: http://LISTEN"),
+        .init("server", "max_body_bytes", .integer(1024...26_214_400), .integer(10_485_760), "Largest webhook body"),
+        .init("server", "max_connections", .integer(8...100_000), .integer(1024), "Public connections at once"),
+        .init("server", "max_connections_per_address", .integer(1...100_000), .integer(64), "Public connections at once from one address"),
+        .init("control", "socket", .text, .text(""), "Path of the control socket; empty: RUNTIME_DIRECTORY/control.sock or /run/berth/control.sock"),
+        .init("control", "mode", .text, .text("0660"), "Its mode, octal"),
+        .init("control", "group", .text, .text("berth"), "Its group; members get group_role; a group that does not exist is left out with a warning"),
+        .init("control", "group_role", .choice(["read", "operate", "admin"]), .text("operate"), "What members of the group may do"),
+        .init("store", "url", .text, .text(""), "sqlite:///path; empty: STATE_DIRECTORY/berth.db or /var/lib/berth/berth.db"),
+        .init("store", "ballast_mib", .integer(0...4096), .integer(64), "Space held back so that deletion works on a full disk"),
+        .init("store", "queue_max", .integer(64...1_000_000), .integer(20_000), "Writes waiting for a commit before deliveries are answered 503"),
+        .init("plugins", "directories", .list, .list(["/usr/lib/berth/plugins"]), "Folders whose subfolders are plugin bundles"),
+        .init("plugins", "isolation", .choice(["worker", "in-process"]), .text("worker"), "Where plugins run unless their manifest says otherwise"),
+        .init("plugins", "sandbox", .choice(["required", "best-effort"]), .text("required"), "Whether a worker may run where the kernel lacks Landlock or seccomp"),
+        .init("plugins", "worker", .text, .text(""), "Path of berth-worker; empty: beside berthd, or /usr/lib/berth/berth-worker"),
+        .init("vault", "key_file", .text, .text(""), "File with the vault key, mode 0600; empty: the systemd credential berth-vault-key, or vault.key beside the database"),
+        .init("vault", "create_key", .boolean, .boolean(true), "Make the key file when there is neither a key nor a sealed secret yet"),
+        .init("dispatch", "lanes", .integer(1...1024), .integer(16), "Connections whose events are processed at once"),
+        .init("sync", "max_concurrent", .integer(1...256), .integer(8), "Sync runs at once"),
+        .init("retention", "event_days", .integer(1...3650), .integer(30), "Days that processed events are kept"),
+        .init("retention", "dead_letter_days", .integer(1...3650), .integer(90), "Days that dead letters are kept"),
+        .init("retention", "dedup_days", .integer(30...3650), .integer(30), "Days that dedup keys are kept"),
+        .init("retention", "notice_hours", .integer(1...8760), .integer(48), "Hours that feed notices are kept"),
+        .init("retention", "audit_days", .integer(1...3650), .integer(365), "Days that audit entries are kept"),
+        .init("retention", "run_days", .integer(1...3650), .integer(90), "Days that sync runs are kept"),
+        .init("egress", "private_networks", .list, .list([]), "Private address ranges that requests to providers may reach, as CIDR"),
+        .init("log", "level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), .text("info"), "Least level that is logged"),
+        .init("log", "format", .choice(["json", "text"]), .text("json"), "One JSON object or one readable line per entry"),
+    ]
+
+    init(_ section: String, _ key: String, _ kind: Kind, _ fallback: Value, _ help: String) {
+        self.section = section
+        self.key = key
+        self.kind = kind
+        self.fallback = fallback
+        self.help = help
+    }
+
+    /// Reads the value from text (environment, flag); an error message otherwise.
+    func value(fromText text: String) -> Result<Value, SettingProblem> {
+        switch kind {
+        case .text, .choice: return checked(.text(text))
+        case .integer: return Int(text).map { checked(.integer($0)) } ?? .failure(.init("'\(text)' is not a whole number"))
+        case .boolean:
+            switch text.lowercased() {
+            case "true", "1", "yes", "on": return .success(.boolean(true))
+            case "false", "0", "no", "off": return .success(.boolean(false))
+            default: return .failure(.init("'\(text)' is neither true nor false"))
+            }
+        case .list: return .success(.list(text.split(separator: ",").map { String($0).trimmed }))
+        }
+    }
+
+    /// Checks type and bounds.
+    func checked(_ value: Value) -> Result<Value, SettingProblem> {
+        switch (kind, value) {
+        case (.text, .text), (.boolean, .boolean), (.list, .list): return .success(value)
+        case (.integer(let range), .integer(let number)):
+            guard range.contains(number) else {
+                return .failure(.init("\(number) is outside \(range.lowerBound) to \(range.upperBound)"))
+            }
+            return .success(value)
+        case (.choice(let choices), .text(let text)):
+            guard choices.contains(text) else {
+                let nearest = NearestName.of(text, among: choices).map { "; did you mean '\($0)'?" } ?? ""
+                return .failure(.init("'\(text)' is not one of \(choices.joined(separator: ", "))\(nearest)"))
+            }
+            return .success(value)
+        default: return .failure(.init("\(value.article) where \(kind.article) is expected"))
+        }
+    }
+}
+
+/// Why a value is refused.
+struct SettingProblem: Error {
+    let message: String
+    init(_ message: String) { self.message = message }
+}
+
+extension Setting.Kind {
+    var article: String {
+        switch self {
+        case .text, .choice: "text"
+        case .integer: "a whole number"
+        case .boolean: "true or false"
+        case .list: "a list of texts"
+        }
+    }
+}
+
+extension Setting.Value {
+    var article: String {
+        switch self {
+        case .text: "text"
+        case .integer: "a whole number"
+        case .boolean: "true or false"
+        case .list: "a list"
+        }
+    }
+}
+
+extension String {
+    /// Without blanks at both ends.
+    var trimmed: String {
+        var slice = self[...]
+        while slice.first?.isWhitespace == true { slice.removeFirst() }
+        while slice.last?.isWhitespace == true { slice.removeLast() }
+        return String(slice)
+    }
+}
