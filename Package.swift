@@ -25,8 +25,27 @@ let package = Package(
     targets: [
         // Floor 0: the domain's words, and thin C.
         .target(name: "CBerth"),
+        .target(name: "CBerthPeer"),
         .target(name: "BerthModel", swiftSettings: strict),
         // Floor 1: seams, wire, loader, control API.
         .target(name: "BerthSeams", dependencies: ["BerthModel"], swiftSettings: strict),
+        // Floor 2: one outside library each.
+        .target(
+            name: "BerthStoreSQLite",
+            dependencies: [
+                "BerthModel", "BerthSeams", .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ], swiftSettings: strict),
+        .target(
+            name: "BerthServer",
+            dependencies: [
+                "BerthModel", "BerthSeams", .product(name: "Hummingbird", package: "hummingbird"),
+            ], swiftSettings: strict),
+        .target(
+            name: "berthdwarm",
+            dependencies: [
+                "BerthModel", .product(name: "TOMLKit", package: "TOMLKit"), .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ], swiftSettings: strict),
     ]
 )
