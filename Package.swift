@@ -25,10 +25,12 @@ let package = Package(
     targets: [
         // Floor 0: the domain's words, and thin C.
         .target(name: "CBerth"),
+        .target(name: "CBerthLinux"),
         .target(name: "CBerthPeer"),
         .target(name: "BerthModel", swiftSettings: strict),
         // Floor 1: seams, wire, loader, control API.
         .target(name: "BerthSeams", dependencies: ["BerthModel"], swiftSettings: strict),
+        .target(name: "BerthLoader", dependencies: ["BerthModel", "CBerth", "CBerthLinux"], swiftSettings: strict),
         // Floor 2: one outside library each.
         .target(
             name: "BerthStoreSQLite",
