@@ -30,6 +30,7 @@ let package = Package(
         .target(name: "BerthModel", swiftSettings: strict),
         // Floor 1: seams, wire, loader, control API.
         .target(name: "BerthSeams", dependencies: ["BerthModel"], swiftSettings: strict),
+        .target(name: "BerthControlAPI", dependencies: ["BerthModel"], swiftSettings: strict),
         .target(name: "BerthLoader", dependencies: ["BerthModel", "CBerth", "CBerthLinux"], swiftSettings: strict),
         // Floor 2: one outside library each.
         .target(
