@@ -24,7 +24,7 @@ extension VaultKey {
         // 129 bytes hold every accepted form; a longer file is refused unread.
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 129, alignment: 1)
         defer {
-            explicit_bzero(buffer.baseAddress, buffer.count)
+            if let base = buffer.baseAddress { explicit_bzero(base, buffer.count) }
             buffer.deallocate()
         }
         var count = 0

@@ -68,7 +68,7 @@ public struct NetworkPrefix: Hashable, Sendable, LosslessStringConvertible {
         guard parts.count == 1 || Int(parts[1]).map({ (0...width).contains($0) }) == true else { return nil }
         first = address
         length = parts.count == 1 ? width : Int(parts[1]) ?? width
-        guard length == width || address.value & ((UInt128(1) << UInt128(width - length)) - 1) == 0 else { return nil }
+        guard length == width || address.value & ((UInt128(1) << UInt128(width - length)) &- 1) == 0 else { return nil }
         self.description = description
     }
 
