@@ -29,10 +29,12 @@ let package = Package(
         .target(name: "CBerth"),
         .target(name: "CBerthLinux"),
         .target(name: "CBerthPeer"),
+        .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
         .target(name: "BerthModel", swiftSettings: strict),
         // Floor 1: seams, wire, loader, control API.
         .target(name: "BerthSeams", dependencies: ["BerthModel"], swiftSettings: strict),
         .target(name: "BerthControlAPI", dependencies: ["BerthModel"], swiftSettings: strict),
+        .target(name: "BerthWire", dependencies: ["BerthModel"], swiftSettings: strict),
         .target(name: "BerthLoader", dependencies: ["BerthModel", "CBerth", "CBerthLinux"], swiftSettings: strict),
         // Floor 2: one outside library each.
         .target(
@@ -41,6 +43,21 @@ let package = Package(
                 "BerthModel", "BerthSeams", .product(name: "GRDB", package: "GRDB.swift"),
                 .product(name: "GRDBSQLite", package: "GRDB.swift"), .product(name: "Logging", package: "swift-log"),
                 .product(name: "Crypto", package: "swift-crypto"),
+            ], swiftSettings: strict),
+        .target(
+            name: "BerthVault",
+            dependencies: [
+                "BerthModel", "BerthSeams", .product(name: "Crypto", package: "swift-crypto"), .product(name: "Logging", package: "swift-log"),
+            ], swiftSettings: strict),
+        .target(
+            name: "BerthOutbound",
+            dependencies: ["BerthModel", "BerthSeams", "CCurl", .product(name: "Logging", package: "swift-log")], swiftSettings: strict),
+        // Floor 3: what Berth is.
+        .target(
+            name: "BerthEngine",
+            dependencies: [
+                "BerthModel", "BerthSeams", "BerthControlAPI", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
             ], swiftSettings: strict),
         .target(
             name: "BerthServer",
