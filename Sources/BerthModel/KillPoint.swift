@@ -10,10 +10,8 @@
 public enum KillPoint {
     /// Every label in the sources; the crash suite dies at each, and a test compares this list with the sources.
     public static let all = [
-        "store.accept.before-commit", "store.accept.after-commit", "store.lease.after-commit", "store.settle.before-commit",
-        "store.settle.after-commit", "store.page.before-commit", "store.page.after-commit", "store.finish.before-commit",
-        "store.finish.after-commit", "dispatch.after-lease", "dispatch.before-settle", "sync.after-claim", "sync.before-finish",
-        "sync.after-finish", "intake.after-verify", "intake.after-accept",
+        "store.before-commit", "store.after-commit", "dispatch.after-lease", "dispatch.before-settle", "dispatch.after-settle",
+        "sync.after-claim", "sync.after-page", "sync.before-finish", "sync.after-finish", "intake.after-verify", "intake.after-accept",
     ]
 
     /// Kills the process with SIGKILL when BERTH_KILLPOINT names this point.

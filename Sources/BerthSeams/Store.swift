@@ -29,8 +29,8 @@ public protocol InboxStore: Sendable {
     func leaseEvents(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> [Event]
     /// Connections that have due events, and how many up to a bound; for the dispatcher's rounds.
     func connectionsWithDueEvents(now: Timestamp) async throws(BerthError) -> [ConnectionID]
-    /// When the next event becomes due; nil when none waits.
-    func nextEventDue() async throws(BerthError) -> Timestamp?
+    /// When the next event becomes due after `now`; nil when none waits for a later time.
+    func nextEventDue(after now: Timestamp) async throws(BerthError) -> Timestamp?
     /// Ends attempts: records, event states and notices in one transaction. Events not leased by this epoch
     /// are skipped and reported as not settled.
     func settle(_ settlements: [EventSettlement], now: Timestamp) async throws(BerthError) -> SettleReceipt

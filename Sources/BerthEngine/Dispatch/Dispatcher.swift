@@ -72,7 +72,7 @@ public actor Dispatcher {
         while !Task.isCancelled {
             await startDueLanes()
             do {
-                let next = try await store.nextEventDue()
+                let next = try await store.nextEventDue(after: clock.now())
                 let wait = next.map { max(50, min(30_000, $0.milliseconds - clock.now().milliseconds)) } ?? 30_000
                 try await Task.sleep(for: .milliseconds(wait))
             } catch is CancellationError {
@@ -145,6 +145,7 @@ public actor Dispatcher {
             random: { Double(self.entropy.next() >> 11) * 0x1p-53 })
         KillPoint.reach("dispatch.before-settle")
         let receipt = try await store.settle(settlements, now: clock.now())
+        KillPoint.reach("dispatch.after-settle")
         feed.publish(receipt.notices)
         report(settlements, receipt, connection, events: events.count, took: ContinuousClock.now - began)
         return events.count == limit || again.remove(connection.id) != nil

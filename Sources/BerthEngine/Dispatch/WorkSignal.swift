@@ -1,6 +1,6 @@
 // Tells the dispatcher which connections have work, from a hot path: a set under a lock and one wake-up.
 
-import BerthModel
+public import BerthModel
 import Synchronization
 
 /// Collects connection ids; the first one after a drain wakes the waiter.

@@ -171,6 +171,7 @@ actor RunPageSink: PageSink {
         }
         do {
             let receipt = try await parts.store.commitPage(changes, checkpoint: next, run: run.id, now: parts.clock.now())
+            KillPoint.reach("sync.after-page")
             checkpoint = next
             pages += 1
             counts += receipt.counts

@@ -1,0 +1,165 @@
+// Bodies of requests. Each names the members it knows, so that an unknown one is refused with the nearest right name.
+
+public import BerthModel
+
+/// A request body that knows its members.
+public protocol RequestBody: Decodable, Sendable {
+    /// Members allowed, as dotted paths; `*` stands for any name.
+    static var members: [String] { get }
+}
+
+/// `POST /v1/connections`
+public struct NewConnection: RequestBody {
+    /// Provider, the plugin's id.
+    public var provider: String
+    /// Default `default`.
+    public var workspace: String?
+    /// Default `main`.
+    public var name: String?
+    /// Overrides the provider's address.
+    public var base_url: String?
+    /// Kind and secret fields.
+    public var credentials: Credentials?
+    /// By the manifest.
+    public var settings: [String: JSONValue]?
+    /// How deliveries are verified.
+    public var webhook: Webhook?
+    /// Schedules by stream.
+    public var streams: [String: Stream]?
+
+    /// Members allowed.
+    public static let members = [
+        "provider", "workspace", "name", "base_url", "credentials", "credentials.*", "settings", "settings.*", "webhook", "webhook.scheme",
+        "webhook.secret", "webhook.allow_ips", "webhook.header", "webhook.algorithm", "webhook.encoding", "webhook.prefix",
+        "webhook.tolerance_seconds", "streams", "streams.*", "streams.*.schedule",
+    ]
+
+    /// `{"kind":"api_key","token":"..."}`
+    public struct Credentials: Decodable, Sendable {
+        /// The kind; default the manifest's first.
+        public var kind: String?
+        /// Secret fields.
+        public var fields: [String: SecretText]
+        /// Decodes the kind and everything else as secrets.
+        public init(from decoder: any Decoder) throws {
+            var all = try decoder.singleValueContainer().decode([String: SecretText].self)
+            kind = all.removeValue(forKey: "kind")?.exposed
+            fields = all
+        }
+    }
+
+    /// Webhook rules.
+    public struct Webhook: Decodable, Sendable {
+        /// `hmac`, `standard-webhooks`, `token`, `basic`, `plugin`.
+        public var scheme: String?
+        /// Generated when left out.
+        public var secret: SecretText?
+        /// Addresses or CIDR ranges.
+        public var allow_ips: [String]?
+        /// Header of the signature.
+        public var header: String?
+        /// `sha256`, `sha1`, `sha512`.
+        public var algorithm: String?
+        /// `hex`, `base64`.
+        public var encoding: String?
+        /// Before the signature.
+        public var prefix: String?
+        /// Of the timestamp.
+        public var tolerance_seconds: Int64?
+    }
+
+    /// One stream's schedule.
+    public struct Stream: Decodable, Sendable {
+        /// `every 5m`, `cron 0 3 * * *`; empty: only on demand.
+        public var schedule: String
+    }
+}
+
+/// `PATCH /v1/connections/{id}`: what is left out stays.
+public struct ConnectionChange: RequestBody {
+    /// New name.
+    public var name: String?
+    /// New address; empty text: the provider's own.
+    public var base_url: String?
+    /// New credential.
+    public var credentials: NewConnection.Credentials?
+    /// Settings to change; null removes.
+    public var settings: [String: JSONValue]?
+    /// New webhook rules; a new secret keeps the old one valid beside it.
+    public var webhook: NewConnection.Webhook?
+    /// Schedules to change.
+    public var streams: [String: NewConnection.Stream]?
+
+    /// Members allowed.
+    public static let members = NewConnection.members.filter { $0 != "provider" && $0 != "workspace" }
+}
+
+/// `POST .../streams/{stream}/sync`
+public struct SyncRequest: RequestBody {
+    /// `full`, `incremental`, `range`; default by the stream.
+    public var mode: ReadMode?
+    /// Lower bound; needed for `range`.
+    public var since: Timestamp?
+    /// Upper bound; default now.
+    public var until: Timestamp?
+    /// Members allowed.
+    public static let members = ["mode", "since", "until"]
+    /// All by default.
+    public init() {}
+}
+
+/// `POST /v1/events/replay`, `POST /v1/dead-letters/redrive`
+public struct ReplayFilter: RequestBody {
+    /// These events only.
+    public var ids: [EventID]?
+    /// Id or name.
+    public var connection: String?
+    /// Provider.
+    public var provider: ProviderName?
+    /// Event kind.
+    public var kind: String?
+    /// End states; default completed and discarded.
+    public var states: [EventState]?
+    /// Received at or after.
+    public var since: Timestamp?
+    /// Received before.
+    public var until: Timestamp?
+    /// At most this many; default 10,000.
+    public var limit: Int?
+    /// Only say which.
+    public var dry_run: Bool?
+    /// Members allowed.
+    public static let members = ["ids", "connection", "provider", "kind", "states", "since", "until", "limit", "dry_run"]
+    /// Everything.
+    public init() {}
+}
+
+/// `POST /v1/plugins`
+public struct InstallPlugin: RequestBody {
+    /// Bundle folder on the daemon's machine.
+    public var path: String
+    /// Members allowed.
+    public static let members = ["path"]
+    /// A request.
+    public init(path: String) { self.path = path }
+}
+
+/// `PUT /v1/log/level`
+public struct LogLevel: RequestBody, Encodable {
+    /// `trace` to `critical`.
+    public var level: String
+    /// Members allowed.
+    public static let members = ["level"]
+    /// A level.
+    public init(level: String) { self.level = level }
+}
+
+/// `POST /v1/backup`
+public struct Backup: RequestBody, Encodable {
+    /// New file on the daemon's machine.
+    public var path: String
+    /// Members allowed.
+    public static let members = ["path"]
+    /// A request.
+    public init(path: String) { self.path = path }
+}

@@ -1,0 +1,95 @@
+// Schemas of the control API's bodies. A test encodes every type and compares its members with its schema.
+
+public import BerthModel
+
+/// JSON Schemas by name.
+public enum SchemaCatalog {
+    private static func object(_ members: [String: JSONValue], required: [String] = []) -> JSONValue {
+        var schema: [String: JSONValue] = ["type": "object", "properties": .object(members)]
+        if !required.isEmpty { schema["required"] = .array(required.map { .string($0) }) }
+        return .object(schema)
+    }
+    private static func of(_ type: String) -> JSONValue { .object(["type": .string(type)]) }
+    private static func list(_ items: JSONValue) -> JSONValue { .object(["type": "array", "items": items]) }
+    private static func reference(_ name: String) -> JSONValue { .object(["$ref": .string("#/components/schemas/\(name)")]) }
+    private static func page(_ name: String) -> JSONValue {
+        object(["items": list(reference(name)), "next": .object(["type": .array(["string", "null"])])], required: ["items", "next"])
+    }
+    private static let string = of("string")
+    private static let integer = of("integer")
+    private static let boolean = of("boolean")
+    private static let time: JSONValue = .object(["type": "string", "format": "date-time"])
+    private static let map = of("object")
+
+    private static let webhook = object([
+        "scheme": string, "secret": string, "allow_ips": list(string), "header": string, "algorithm": string, "encoding": string,
+        "prefix": string, "tolerance_seconds": integer,
+    ])
+    private static let newConnection: [String: JSONValue] = [
+        "provider": string, "workspace": string, "name": string, "base_url": string, "credentials": map, "settings": map,
+        "webhook": webhook, "streams": map,
+    ]
+
+    /// All schemas.
+    public static let schemas: [String: JSONValue] = [
+        "Problem": object(
+            ["type": string, "title": string, "status": integer, "detail": string, "code": string, "hint": string], required: ["detail", "code"]),
+        "Status": object([
+            "version": string, "health": string, "listen": string, "started_at": time, "pid": integer, "plugins": map, "connections": map,
+            "events": map, "open_runs": integer, "records": map,
+        ]),
+        "Health": object([
+            "status": string, "parts": list(object(["name": string, "status": string, "detail": string, "hint": string])),
+        ]),
+        "Plugin": object([
+            "id": string, "name": string, "version": string, "publisher": string, "state": string, "problem": reference("Problem"),
+            "isolation": string, "generation": integer, "digest": string, "path": string, "restarts": integer, "workers": list(integer),
+            "settings": map, "credentials": list(map), "streams": list(map), "actions": list(map), "webhook": map,
+        ]),
+        "PluginList": page("Plugin"),
+        "InstallPlugin": object(["path": string], required: ["path"]),
+        "NewConnection": object(newConnection, required: ["provider"]),
+        "ConnectionChange": object(newConnection.filter { $0.key != "provider" && $0.key != "workspace" }),
+        "Connection": object([
+            "id": string, "provider": string, "workspace": string, "name": string, "status": string, "base_url": string,
+            "credentials": map, "settings": map,
+            "webhook": object([
+                "url": string, "scheme": string, "header": string, "algorithm": string, "encoding": string, "prefix": string,
+                "allow_ips": list(string), "token": string, "secret": string,
+            ]), "streams": map, "failures": integer, "last_error": string, "last_sync_at": time, "created_at": time, "updated_at": time,
+        ]),
+        "ConnectionList": page("Connection"),
+        "CheckResult": object(["ok": boolean, "account": map, "failure": map]),
+        "ActionResult": object(["output": map, "records": integer]),
+        "SyncRequest": object(["mode": string, "since": time, "until": time]),
+        "Run": object([
+            "id": string, "connection": string, "provider": string, "stream": string, "mode": string, "trigger": string, "status": string,
+            "direction": string, "since": time, "until": time, "created_at": time, "started_at": time, "finished_at": time,
+            "duration_seconds": of("number"),
+            "counts": object([
+                "processed": integer, "created": integer, "updated": integer, "unchanged": integer, "deleted": integer, "failed": integer,
+            ]), "pages": integer, "attempts": integer, "error": map,
+        ]),
+        "RunList": page("Run"),
+        "Event": object([
+            "id": string, "connection": string, "provider": string, "kind": string, "state": string, "unsupported": boolean,
+            "attempt": integer, "dedup_key": string, "ordering_key": string, "received_at": time, "due_at": time, "settled_at": time,
+            "failure": map, "method": string, "query": string, "headers": list(list(string)), "body": string, "body_base64": string,
+        ]),
+        "EventList": page("Event"),
+        "ReplayFilter": object([
+            "ids": list(string), "connection": string, "provider": string, "kind": string, "states": list(string), "since": time,
+            "until": time, "limit": integer, "dry_run": boolean,
+        ]),
+        "Replay": object(["dry_run": boolean, "count": integer, "events": list(string)]),
+        "Record": object([
+            "id": string, "workspace": string, "provider": string, "connection": string, "external_id": string, "created_at": time,
+            "updated_at": time, "deleted_at": time, "raw": map,
+        ]),
+        "RecordList": page("Record"),
+        "Audit": object(["at": time, "kind": string, "actor": string, "connection": string, "detail": string, "address": string]),
+        "AuditList": page("Audit"),
+        "LogLevel": object(["level": string], required: ["level"]),
+        "Backup": object(["path": string], required: ["path"]),
+    ]
+}

@@ -1,0 +1,183 @@
+// Connections over the control API, and what is done to them: check, sync, actions.
+
+public import BerthControlAPI
+public import BerthModel
+import BerthSeams
+
+extension ControlPlane {
+    public func listConnections() async throws(BerthError) -> List<ConnectionView> {
+        let states = try await store.streamStates(of: nil)
+        return List(items: connections.directory.connections().map { view($0, states, generated: nil) })
+    }
+
+    public func showConnection(_ id: String) async throws(BerthError) -> ConnectionView {
+        let connection = try connections.find(id)
+        return view(connection, try await store.streamStates(of: connection.id), generated: nil)
+    }
+
+    public func createConnection(_ request: NewConnection, _ caller: Caller) async throws(BerthError) -> ConnectionView {
+        guard let provider = ProviderName(request.provider), host.manifest(of: provider) != nil else {
+            let known = await host.plugins().map(\.manifest.id.text)
+            let nearest = NearestName.of(request.provider, among: known).map { "; did you mean '\($0)'?" } ?? ""
+            throw BerthError(
+                .notFound, "there is no plugin '\(request.provider)'\(nearest)", hint: "installed: \(known.joined(separator: ", "))")
+        }
+        guard let workspace = WorkspaceName(request.workspace ?? "default") else {
+            throw BerthError(.invalid, "workspace: '\(request.workspace ?? "")' must be 1 to 64 of a-z, 0-9, '-' and '_'")
+        }
+        let draft = draft(
+            name: request.name, request.base_url, request.credentials, request.settings, request.webhook, request.streams)
+        let created = try await connections.create(provider: provider, workspace: workspace, draft, actor: caller.actor)
+        scheduler.wakeUp()
+        return view(created.connection, [], generated: created.generatedSecret)
+    }
+
+    public func changeConnection(_ id: String, _ request: ConnectionChange, _ caller: Caller) async throws(BerthError) -> ConnectionView {
+        let connection = try connections.find(id)
+        let draft = draft(
+            name: request.name, request.base_url, request.credentials, request.settings, request.webhook, request.streams)
+        let changed = try await connections.update(connection.id, draft, actor: caller.actor)
+        scheduler.wakeUp()
+        return view(changed.connection, try await store.streamStates(of: connection.id), generated: changed.generatedSecret)
+    }
+
+    public func removeConnection(_ id: String, _ caller: Caller) async throws(BerthError) {
+        try await connections.remove(try connections.find(id).id, actor: caller.actor)
+    }
+
+    public func setPaused(_ isPaused: Bool, _ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView {
+        let connection = try await connections.setPaused(isPaused, try connections.find(id).id, actor: caller.actor)
+        dispatchSignal.raise(connection.id)
+        scheduler.wakeUp()
+        return view(connection, try await store.streamStates(of: connection.id), generated: nil)
+    }
+
+    public func checkConnection(_ id: String, _ caller: Caller) async throws(BerthError) -> CheckResult {
+        switch try await connections.check(try connections.find(id).id, actor: caller.actor) {
+        case .success(let reply): return CheckResult(ok: true, account: JSONValue(text: reply) ?? .null, failure: nil)
+        case .failure(let failure): return CheckResult(ok: false, account: .null, failure: failure)
+        }
+    }
+
+    public func syncStream(_ id: String, _ stream: String, _ request: SyncRequest, _ caller: Caller) async throws(BerthError) -> RunView {
+        let connection = try connections.find(id)
+        let spec = try spec(of: connection)
+        let readable = spec.streams.filter(\.isReadable)
+        guard let found = readable.first(where: { $0.name.text == stream }) else {
+            let nearest = NearestName.of(stream, among: readable.map(\.name.text)).map { "; did you mean '\($0)'?" } ?? ""
+            throw BerthError(
+                .notFound, "\(connection.provider) has no readable stream '\(stream)'\(nearest)",
+                hint: "there are: \(readable.map(\.name.text).joined(separator: ", "))")
+        }
+        guard connection.status != .disconnected, connection.status != .paused else {
+            throw BerthError(
+                .conflict, "connection '\(connection.name)' is \(connection.status.rawValue)", hint: "berthctl connection resume \(connection.name)")
+        }
+        guard request.mode != .range || request.since != nil else { throw BerthError(.invalid, "since: is required for mode 'range'") }
+        let state = try await store.streamStates(of: connection.id).first { $0.stream == found.name }
+        let run = try await scheduler.enqueue(
+            connection, found, state, trigger: .manual, mode: request.mode, since: request.since, until: request.until)
+        try await audit("sync.requested", caller, connection.id, "\(found.name) \(run.mode.rawValue) \(run.id)")
+        return RunView(run, now: clock.now())
+    }
+
+    public func performAction(_ id: String, _ action: String, _ input: [UInt8], _ caller: Caller) async throws(BerthError) -> ActionResult {
+        let connection = try connections.find(id)
+        let manifest = try spec(of: connection)
+        guard manifest.actions.contains(where: { $0.name == action }) else {
+            let names = manifest.actions.map(\.name)
+            let nearest = NearestName.of(action, among: names).map { "; did you mean '\($0)'?" } ?? ""
+            throw BerthError(
+                .notFound, "\(connection.provider) has no action '\(action)'\(nearest)", hint: "there are: \(names.joined(separator: ", "))")
+        }
+        // Before, so that an action is never done without a trace.
+        try await audit("action.performed", caller, connection.id, action)
+        let request = ActionRequest(name: action, input: input, idempotencyKey: RunID(clock, entropy).description)
+        switch await host.perform(request, for: InstanceFactory(host: host).instance(of: connection, manifest)) {
+        case .failure(let failure):
+            throw BerthError(
+                failure.status == .invalidEvent ? .invalid : failure.status == .notFound ? .notFound : .provider,
+                "action '\(action)' failed: \(failure.message)", hint: "status \(failure.status.rawValue)",
+                isRetryable: failure.status == .retry || failure.status == .throttled || failure.status == .remoteDown)
+        case .success(let outcome):
+            switch StreamEntities(manifest).changes(outcome.records) {
+            case .failure(let failure): throw BerthError(.plugin, failure.message)
+            case .success(let changes):
+                if !changes.isEmpty {
+                    feed.publish(try await store.apply(changes, connection: connection.id, now: clock.now()).notices)
+                }
+                return ActionResult(output: JSONValue(text: outcome.output) ?? .null, records: changes.count)
+            }
+        }
+    }
+
+    // MARK: parts
+
+    private func spec(of connection: Connection) throws(BerthError) -> PluginManifest {
+        guard let manifest = host.manifest(of: connection.provider) else {
+            throw BerthError(.unsupported, "plugin '\(connection.provider)' is not loaded", hint: "berthctl plugin list")
+        }
+        return manifest
+    }
+
+    private func draft(
+        name: String?, _ baseURL: String?, _ credentials: NewConnection.Credentials?, _ settings: [String: JSONValue]?,
+        _ webhook: NewConnection.Webhook?, _ streams: [String: NewConnection.Stream]?
+    ) -> ConnectionDraft {
+        var draft = ConnectionDraft()
+        draft.name = name
+        draft.baseURL = baseURL
+        draft.credentialKind = credentials?.kind
+        draft.credentialFields = credentials?.fields.mapValues { Secret(copying: $0.exposed.utf8) }
+        draft.settings = settings
+        draft.schedules = streams?.mapValues(\.schedule)
+        if let webhook {
+            var wish = ConnectionDraft.WebhookDraft()
+            wish.scheme = webhook.scheme
+            wish.secret = webhook.secret.map { Secret(copying: $0.exposed.utf8) }
+            wish.allowIPs = webhook.allow_ips
+            wish.header = webhook.header
+            wish.algorithm = webhook.algorithm
+            wish.encoding = webhook.encoding
+            wish.prefix = webhook.prefix
+            wish.toleranceSeconds = webhook.tolerance_seconds
+            draft.webhook = wish
+        }
+        return draft
+    }
+
+    private func view(_ connection: Connection, _ states: [StreamState], generated: String?) -> ConnectionView {
+        let manifest = host.manifest(of: connection.provider)
+        var streams: [String: JSONValue] = [:]
+        for stream in manifest?.streams.filter(\.isReadable) ?? [] {
+            let state = states.first { $0.connection == connection.id && $0.stream == stream.name }
+            streams[stream.name.text] = .object([
+                "schedule": connection.schedules[stream.name].map { .string($0) } ?? .null, "entity": .string(stream.entity.text),
+                "last_run_at": state?.lastRunAt.map { .string($0.description) } ?? .null,
+                "last_status": state?.lastStatus.map { .string($0.rawValue) } ?? .null,
+                "high_water": state?.highWater.map { .string($0.description) } ?? .null,
+            ])
+        }
+        return ConnectionView(
+            id: connection.id.description, provider: connection.provider.text, workspace: connection.workspace.text, name: connection.name,
+            status: connection.status.rawValue, base_url: connection.baseURL,
+            credentials: connection.credentialKind.map { .object(["kind": .string($0.rawValue)]) } ?? .null, settings: connection.settings,
+            webhook: connection.webhook.map { webhookView($0, of: connection, manifest, generated) }, streams: streams,
+            failures: connection.consecutiveFailures, last_error: connection.lastError, last_sync_at: connection.lastSyncAt,
+            created_at: connection.createdAt, updated_at: connection.updatedAt)
+    }
+
+    private func webhookView(_ rules: ConnectionWebhook, of connection: Connection, _ manifest: PluginManifest?, _ generated: String?)
+        -> ConnectionView.WebhookView
+    {
+        let url = "\(facts.publicURL())/webhooks/\(connection.provider)/\(connection.id)"
+        let hmac = rules.scheme == .hmac ? manifest?.webhook?.hmac : nil
+        let isToken = rules.scheme == .token
+        return ConnectionView.WebhookView(
+            url: isToken ? generated.map { "\(url)/\($0)" } ?? "\(url)/{token}" : url, scheme: rules.scheme.rawValue,
+            header: rules.scheme == .hmac ? rules.header ?? hmac?.header : nil,
+            algorithm: hmac.map { (rules.algorithm ?? $0.algorithm).rawValue }, encoding: hmac.map { (rules.encoding ?? $0.encoding).rawValue },
+            prefix: rules.scheme == .hmac ? rules.prefix ?? hmac?.prefix : nil, allow_ips: rules.allowIPs,
+            token: isToken ? generated : nil, secret: isToken ? nil : generated)
+    }
+}

@@ -1,0 +1,149 @@
+// Events, records and runs over the control API.
+
+public import BerthControlAPI
+public import BerthModel
+import BerthSeams
+
+extension ControlPlane {
+    public func listRuns(_ query: ListQuery) async throws(BerthError) -> List<RunView> {
+        try refuseUnknown(query, known: ["connection", "stream", "status", "limit", "cursor"])
+        var stream: StreamName?
+        if let text = query["stream"] {
+            stream = StreamName(text)
+            if stream == nil { throw BerthError(.invalid, "stream: '\(text)' is no stream name") }
+        }
+        let status: RunStatus? = try choice(query, "status")
+        let page = try await store.runs(connection: try connection(query), stream: stream, status: status, page: try page(query))
+        return List(items: page.items.map { RunView($0, now: clock.now()) }, next: page.next)
+    }
+
+    public func showRun(_ id: String) async throws(BerthError) -> RunView {
+        guard let runID = RunID(id), let run = try await store.run(runID) else { throw Self.noRun(id) }
+        return RunView(run, now: clock.now())
+    }
+
+    public func cancelRun(_ id: String, _ caller: Caller) async throws(BerthError) -> RunView {
+        guard let runID = RunID(id), let run = try await store.run(runID) else { throw Self.noRun(id) }
+        guard await syncs.cancel(runID) else {
+            throw BerthError(.conflict, "run \(id) does not run: it is \(run.status.rawValue)", hint: "berthctl sync show \(id)")
+        }
+        try await audit("sync.cancelled", caller, run.connection, id)
+        return RunView(run, now: clock.now())
+    }
+
+    private static func noRun(_ id: String) -> BerthError { BerthError(.notFound, "there is no run '\(id)'", hint: "berthctl sync list") }
+
+    public func listEvents(_ query: ListQuery, deadLetters: Bool) async throws(BerthError) -> List<EventView> {
+        try refuseUnknown(query, known: ["connection", "provider", "state", "kind", "since", "until", "limit", "cursor"])
+        var filter = EventFilter(
+            connection: try connection(query), kind: query["kind"], since: try time(query, "since"), until: try time(query, "until"))
+        if let text = query["provider"] {
+            filter.provider = ProviderName(text)
+            if filter.provider == nil { throw BerthError(.invalid, "provider: '\(text)' is no provider's name") }
+        }
+        if deadLetters {
+            filter.states = [.discarded]
+        } else if let text = query["state"] {
+            filter.states = try text.split(separator: ",").map { part throws(BerthError) in
+                guard let state = EventState(rawValue: String(part)) else { throw Self.noChoice("state", String(part), EventState.allCases) }
+                return state
+            }
+        }
+        let page = try await store.events(filter, page: try page(query))
+        return List(items: page.items.map { EventView($0, withContents: false) }, next: page.next)
+    }
+
+    public func showEvent(_ id: String) async throws(BerthError) -> EventView {
+        guard let eventID = EventID(id), let event = try await store.event(eventID) else {
+            throw BerthError(.notFound, "there is no event '\(id)'", hint: "berthctl event list")
+        }
+        return EventView(event, withContents: true)
+    }
+
+    public func replay(_ request: ReplayFilter, deadLettersOnly: Bool, _ caller: Caller) async throws(BerthError) -> Replay {
+        var filter = EventFilter(
+            ids: request.ids, provider: request.provider, kind: request.kind, states: deadLettersOnly ? [.discarded] : request.states,
+            since: request.since, until: request.until)
+        if let text = request.connection { filter.connection = try connections.find(text).id }
+        let isDry = request.dry_run ?? false
+        let limit = request.limit ?? 10_000
+        guard (1...1_000_000).contains(limit) else { throw BerthError(.invalid, "limit: \(limit) is not 1 to 1000000") }
+        let events = try await store.replay(filter, limit: limit, dryRun: isDry, now: clock.now())
+        if let id = request.ids?.first, request.ids?.count == 1, events.isEmpty {
+            guard let event = try await store.event(id) else { throw BerthError(.notFound, "there is no event '\(id)'", hint: "berthctl event list") }
+            throw BerthError(.conflict, "event \(id) is \(event.state.rawValue): only settled events are replayed", hint: "berthctl event show \(id)")
+        }
+        if !isDry, !events.isEmpty {
+            try await audit(deadLettersOnly ? "dead-letters.redriven" : "events.replayed", caller, filter.connection, "\(events.count) events")
+            dispatchSignal.raiseAll()
+        }
+        return Replay(dry_run: isDry, count: events.count, events: events.prefix(1000).map(\.description))
+    }
+
+    public func listRecords(_ entity: String, _ query: ListQuery) async throws(BerthError) -> List<JSONValue> {
+        let name = try entityName(entity)
+        var wish = RecordQuery(includesDeleted: query["deleted"] == "true")
+        if let sort = query["sort"] {
+            wish.isDescending = sort.hasPrefix("-")
+            wish.sort = wish.isDescending ? String(sort.dropFirst()) : sort
+        }
+        for field in query.fields where !["sort", "deleted", "limit", "cursor"].contains(field.name) {
+            wish.conditions.append(try condition(field))
+        }
+        let page = try await store.records(name, wish, page: try page(query))
+        return List(items: page.items.map(Self.json), next: page.next)
+    }
+
+    public func showRecord(_ entity: String, _ id: String) async throws(BerthError) -> JSONValue {
+        let name = try entityName(entity)
+        guard let recordID = RecordID(id), let record = try await store.record(name, recordID) else {
+            throw BerthError(.notFound, "there is no \(entity) '\(id)'", hint: "berthctl record list \(entity)")
+        }
+        return Self.json(record)
+    }
+
+    private func entityName(_ text: String) throws(BerthError) -> EntityName {
+        guard let name = EntityName(text) else { throw BerthError(.notFound, "there is no entity '\(text)'") }
+        return name
+    }
+
+    /// `status=completed`, `started_at[gte]=2026-01-01`; a connection may be named.
+    private func condition(_ field: (name: String, value: String)) throws(BerthError) -> RecordQuery.Condition {
+        guard let bracket = field.name.firstIndex(of: "["), field.name.hasSuffix("]") else {
+            let isName = field.name == "connection" && ConnectionID(field.value) == nil
+            return .init(field: field.name, value: isName ? try connections.find(field.value).id.description : field.value)
+        }
+        let word = String(field.name[field.name.index(after: bracket)...].dropLast())
+        guard let comparison = RecordQuery.Condition.Operator(rawValue: word) else {
+            throw Self.noChoice(field.name, word, RecordQuery.Condition.Operator.allCases)
+        }
+        return .init(field: String(field.name[..<bracket]), comparison: comparison, value: field.value)
+    }
+
+    private func choice<Value: RawRepresentable<String> & CaseIterable>(_ query: ListQuery, _ name: String) throws(BerthError) -> Value? {
+        guard let text = query[name] else { return nil }
+        guard let value = Value(rawValue: text) else { throw Self.noChoice(name, text, Array(Value.allCases)) }
+        return value
+    }
+
+    private static func noChoice<Value: RawRepresentable<String>>(_ name: String, _ text: String, _ all: [Value]) -> BerthError {
+        let names = all.map(\.rawValue)
+        let nearest = NearestName.of(text, among: names).map { "; did you mean '\($0)'?" } ?? ""
+        return BerthError(.invalid, "\(name): '\(text)' is not known\(nearest)", hint: "one of \(names.joined(separator: ", "))")
+    }
+
+    /// A record as a flat object, the original under `raw`.
+    static func json(_ record: Record) -> JSONValue {
+        var members = record.fields
+        members["id"] = .string(record.id.description)
+        members["workspace"] = .string(record.workspace.text)
+        members["provider"] = .string(record.provider.text)
+        members["connection"] = .string(record.connection.description)
+        members["external_id"] = .string(record.externalID)
+        members["created_at"] = .string(record.createdAt.description)
+        members["updated_at"] = .string(record.updatedAt.description)
+        members["deleted_at"] = record.deletedAt.map { .string($0.description) } ?? .null
+        members["raw"] = JSONValue(text: Array(record.raw.utf8)) ?? .string(record.raw)
+        return .object(members)
+    }
+}

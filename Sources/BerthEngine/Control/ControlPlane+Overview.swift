@@ -1,0 +1,147 @@
+// Status, health, metrics, feed, audit, log level, backup.
+
+public import BerthControlAPI
+public import BerthModel
+import BerthSeams
+
+extension ControlPlane {
+    public func status() async throws(BerthError) -> Status {
+        var records: [String: Int] = [:]
+        for entity in try await store.entities() { records[entity.name.text] = try await store.recordCount(entity.name) }
+        let open = try await store.runs(connection: nil, stream: nil, status: .running, page: PageRequest(limit: 1000)).items.count
+        let queued = try await store.runs(connection: nil, stream: nil, status: .queued, page: PageRequest(limit: 1000)).items.count
+        let plugins = await host.plugins()
+        return Status(
+            version: facts.version, health: await health().status, listen: facts.listen(), started_at: facts.startedAt, pid: facts.pid,
+            plugins: Dictionary(plugins.map { ($0.state.rawValue, 1) }, uniquingKeysWith: +),
+            connections: Dictionary(connections.directory.connections().map { ($0.status.rawValue, 1) }, uniquingKeysWith: +),
+            events: Dictionary(uniqueKeysWithValues: try await store.queueDepths().map { ($0.key.rawValue, $0.value) }),
+            open_runs: open + queued, records: records)
+    }
+
+    public func health() async -> Health {
+        var parts: [Health.Part] = []
+        let store = await store.health()
+        parts.append(
+            Health.Part(
+                name: "store", status: store.isWritable ? "ok" : "failing",
+                detail: store.problem?.message
+                    ?? "synchronous=FULL, \(store.sizeBytes >> 20) MiB, \(store.freeBytes >> 20) MiB free, \(store.queuedWrites) writes waiting",
+                hint: store.problem?.hint))
+        parts.append(await queuePart())
+        for plugin in await host.plugins() {
+            let status =
+                switch plugin.state {
+                case .ready: "ok"
+                case .loading, .restarting: "degraded"
+                case .quarantined, .refused: "failing"
+                }
+            parts.append(
+                Health.Part(
+                    name: "plugin:\(plugin.manifest.id)", status: status,
+                    detail: plugin.problem?.message ?? "\(plugin.state.rawValue), version \(plugin.manifest.version), generation \(plugin.generation)",
+                    hint: plugin.problem?.hint))
+        }
+        for connection in connections.directory.connections() where connection.status != .active || host.manifest(of: connection.provider) == nil {
+            parts.append(part(of: connection))
+        }
+        return Health(parts: parts)
+    }
+
+    private func part(of connection: Connection) -> Health.Part {
+        let name = "connection:\(connection.provider)/\(connection.name)"
+        guard host.manifest(of: connection.provider) != nil else {
+            return Health.Part(
+                name: name, status: "degraded", detail: "its plugin is not loaded: deliveries and syncs wait",
+                hint: "berthctl plugin list; install or reload '\(connection.provider)'")
+        }
+        let why = connection.lastError.map { ": \($0)" } ?? ""
+        return Health.Part(
+            name: name, status: connection.status == .paused ? "ok" : "degraded", detail: "\(connection.status.rawValue)\(why)",
+            hint: connection.status == .error ? "berthctl connection check \(connection.name)" : "berthctl connection resume \(connection.name)")
+    }
+
+    private func queuePart() async -> Health.Part {
+        do {
+            let depths = try await store.queueDepths()
+            let dead = depths[.discarded] ?? 0
+            let waiting = (depths[.available] ?? 0) + (depths[.retryable] ?? 0)
+            return Health.Part(
+                name: "queue", status: dead > 0 ? "degraded" : "ok", detail: "\(waiting) events wait, \(dead) dead letters",
+                hint: dead > 0 ? "berthctl dead-letter list" : nil)
+        } catch {
+            return Health.Part(name: "queue", status: "failing", detail: error.message, hint: error.hint)
+        }
+    }
+
+    public func metrics() async -> String {
+        await metricsRegistry.render(store: store, host: host, feed: feed, now: clock.now())
+    }
+
+    public func feed(after lastID: Int64?, _ query: ListQuery) async throws(BerthError) -> AsyncThrowingStream<[FeedItem], any Error> {
+        try refuseUnknown(query, known: ["connection", "topic"])
+        let wanted = try connection(query)
+        let topics = query["topic"].map { Set($0.split(separator: ",").map(String.init)) }
+        let subscription = feed.notices(after: lastID)
+        // Pulled, not pushed: a batch is read when the peer took the one before.
+        let iterator = FeedPull(subscription.makeAsyncIterator())
+        return AsyncThrowingStream {
+            while let notices = try await iterator.next() {
+                let items = notices.filter { notice in
+                    (wanted == nil || notice.connection == wanted) && (topics == nil || topics?.contains(notice.topic) == true)
+                }
+                if !items.isEmpty { return items.map(Self.item) }
+            }
+            return nil
+        }
+    }
+
+    private static func item(_ notice: Notice) -> FeedItem {
+        let common = JSONValue.object([
+            "at": .string(notice.at.description), "connection": .string(notice.connection.description),
+            "provider": .string(notice.provider.text), "workspace": .string(notice.workspace.text),
+        ]).text
+        let data = notice.data == "{}" ? common : String(common.dropLast()) + "," + notice.data.dropFirst()
+        return FeedItem(id: notice.sequence, topic: notice.topic, data: data)
+    }
+
+    public func listAudit(_ query: ListQuery) async throws(BerthError) -> List<AuditView> {
+        try refuseUnknown(query, known: ["kind", "connection", "since", "limit", "cursor"])
+        let page = try await store.auditEntries(
+            kind: query["kind"], connection: try connection(query), since: try time(query, "since"), page: try page(query))
+        return List(
+            items: page.items.map {
+                AuditView(
+                    at: $0.at, kind: $0.kind, actor: $0.actor, connection: $0.connection?.description, detail: $0.detail, address: $0.address)
+            }, next: page.next)
+    }
+
+    public func setLogLevel(_ request: LogLevel, _ caller: Caller) async throws(BerthError) -> LogLevel {
+        guard facts.setLogLevel(request.level) else {
+            throw BerthError(.invalid, "'\(request.level)' is no log level", hint: "trace, debug, info, notice, warning, error, critical")
+        }
+        try await audit("log.level", caller, nil, request.level)
+        return request
+    }
+
+    public func backup(_ request: Backup, _ caller: Caller) async throws(BerthError) -> Backup {
+        guard request.path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(request.path)' is not absolute") }
+        try await store.backup(to: request.path)
+        try await audit("store.backup", caller, nil, request.path)
+        return request
+    }
+}
+
+/// One consumer's position in the feed; only the stream's one reader calls it.
+private actor FeedPull {
+    private var iterator: EventFeed.Subscription.Iterator
+
+    init(_ iterator: EventFeed.Subscription.Iterator) { self.iterator = iterator }
+
+    func next() async throws -> [Notice]? {
+        var own = iterator
+        let batch = try await own.next()
+        iterator = own
+        return batch
+    }
+}

@@ -1,0 +1,162 @@
+// The straight line of a webhook: raw delivery, whose is it, may it call, is it authentic, what are its keys, is it
+// durable. The only place that turns a receipt into a success; it makes none itself.
+
+public import BerthModel
+public import BerthSeams
+public import Logging
+
+/// Takes webhook deliveries.
+public struct Intake: WebhookReceiver {
+    private let inbox: any InboxStore
+    private let secrets: any SecretStore
+    private let host: any PluginHost
+    private let directory: ConnectionDirectory
+    private let clock: any WallClock
+    private let entropy: any Entropy
+    private let observer: any IntakeObserver
+    private let onAccepted: @Sendable (ConnectionID) -> Void
+    private let verifier = SignatureVerifier()
+    private let refusals: RefusalLog
+    private let kinds = KindLabels()
+
+    /// An intake over its seams. `onAccepted` wakes the dispatcher; it is called after the delivery is durable, unless
+    /// it was a duplicate.
+    public init(
+        inbox: any InboxStore, audit: any AuditStore, secrets: any SecretStore, host: any PluginHost, directory: ConnectionDirectory,
+        clock: any WallClock, entropy: any Entropy, observer: any IntakeObserver, logger: Logger,
+        onAccepted: @escaping @Sendable (ConnectionID) -> Void
+    ) {
+        self.inbox = inbox
+        self.secrets = secrets
+        self.host = host
+        self.directory = directory
+        self.clock = clock
+        self.entropy = entropy
+        self.observer = observer
+        self.onAccepted = onAccepted
+        refusals = RefusalLog(store: audit, logger: logger)
+    }
+
+    /// Takes one delivery. A success means that it is durable. Safe to call concurrently.
+    public func receive(_ delivery: RawDelivery) async -> IntakeAnswer {
+        guard let entry = directory.entry(provider: delivery.provider, connection: delivery.connection) else {
+            let isKnown = directory.hasConnections(of: delivery.provider)
+            return await refuse(
+                delivery, nil, 404, .notFound, BerthError(.notFound, "no connection is named by the path"), isProviderKnown: isKnown)
+        }
+        let connection = entry.connection
+        guard connection.status != .disconnected else {
+            return await refuse(delivery, connection, 410, .gone, BerthError(.connectionGone, "the connection is disconnected"))
+        }
+        guard let manifest = host.manifest(of: connection.provider) else {
+            return overloaded(
+                connection, BerthError(.plugin, "the plugin of this webhook is not loaded", hint: "berthctl plugin list", isRetryable: true), 30)
+        }
+        guard let spec = manifest.webhook, let rules = connection.webhook else {
+            return await refuse(delivery, connection, 404, .notFound, BerthError(.notFound, "the connection takes no webhooks"))
+        }
+        do throws(BerthError) {
+            let policy = try await WebhookPolicy.of(entry, rules, secrets)
+            guard policy.allows(delivery.remoteAddress) else {
+                return await refuse(
+                    delivery, connection, 403, .forbidden, BerthError(.addressNotAllowed, "the address is not in the connection's list"))
+            }
+            return try await judge(delivery, connection, manifest, spec, rules, policy)
+        } catch {
+            return overloaded(connection, error, 5)
+        }
+    }
+
+    /// Writes counts of suppressed refusals that are still in memory; to be called every few seconds and at the end.
+    public func flushRefusals() async { await refusals.flush(now: clock.now()) }
+
+    /// From the allowed address on. Throws what the store throws.
+    private func judge(
+        _ delivery: RawDelivery, _ connection: Connection, _ manifest: PluginManifest, _ spec: WebhookSpec, _ rules: ConnectionWebhook,
+        _ policy: WebhookPolicy
+    ) async throws(BerthError) -> IntakeAnswer {
+        let handshake = Handshake.answer(delivery, spec)
+        guard handshake != nil || spec.methods.contains(delivery.method) else {
+            return await refuse(
+                delivery, connection, 405, .methodNotAllowed,
+                BerthError(
+                    .methodNotAllowed, "\(RefusedText.plain(delivery.method)) is not taken here",
+                    hint: "use \(spec.methods.sorted().joined(separator: ", "))"))
+        }
+        let now = clock.now()
+        let verdict = verifier.verify(delivery, spec: spec, rules: rules, keys: policy.keys, now: now)
+        if let handshake {
+            // A handshake need not be signed, since it stores nothing; but a token or password that is shown must be right.
+            guard case .refused(let error, let audit) = verdict, error.code == .tokenInvalid || rules.scheme == .basic else {
+                observer.received(provider: connection.provider.text, kind: "", outcome: .handshake)
+                return handshake
+            }
+            return await refuse(delivery, connection, 401, .unauthorized, error, audit: audit)
+        }
+        let audit: String
+        switch verdict {
+        case .verified(let text): audit = text
+        case .refused(let error, let text): return await refuse(delivery, connection, 401, .unauthorized, error, audit: text)
+        case .askPlugin(let text):
+            audit = text
+            let instance = InstanceFactory(host: host).instance(of: connection, manifest)
+            if let failure = await host.verify(delivery, for: instance) {
+                let error = BerthError(.signatureInvalid, "the plugin does not take it for authentic: \(failure.message)")
+                guard failure.isAboutDelivery else { return overloaded(connection, BerthError(.plugin, failure.message, isRetryable: true), 5) }
+                return await refuse(delivery, connection, 401, .unauthorized, error, audit: text)
+            }
+        }
+        KillPoint.reach("intake.after-verify")
+        return try await accept(delivery.withoutSecrets(spec, rules), connection, spec, now, audit)
+    }
+
+    private func accept(
+        _ delivery: RawDelivery, _ connection: Connection, _ spec: WebhookSpec, _ now: Timestamp, _ audit: String
+    ) async throws(BerthError) -> IntakeAnswer {
+        let keys = DeliveryKeys(of: delivery, by: spec)
+        let verified = VerifiedDelivery(
+            id: EventID(time: now, random: (entropy.next(), entropy.next())), connection: connection.id, provider: connection.provider,
+            kind: keys.kind, dedupKey: keys.dedup, orderingKey: keys.ordering, method: delivery.method, query: delivery.query,
+            headers: delivery.headers, body: delivery.body, receivedAt: delivery.receivedAt, audit: audit,
+            remoteAddress: delivery.remoteAddress)
+        let receipt = try await inbox.accept(verified)
+        KillPoint.reach("intake.after-accept")
+        if !receipt.isDuplicate { onAccepted(connection.id) }
+        observer.received(
+            provider: connection.provider.text, kind: kinds.label(keys.kind), outcome: receipt.isDuplicate ? .duplicate : .accepted)
+        return .accepted(receipt, spec.success)
+    }
+
+    private func overloaded(_ connection: Connection, _ error: BerthError, _ seconds: Int) -> IntakeAnswer {
+        observer.received(provider: connection.provider.text, kind: "", outcome: .overloaded)
+        refusals.warnOverloaded(error, connection, now: clock.now())
+        let wait = error.retryAfter.map { max(1, Int($0.components.seconds)) } ?? seconds
+        // What exactly fails inside is the operator's to know, not the sender's.
+        let told = BerthError(
+            error.code, "nothing can be accepted at the moment", hint: "send again later", isRetryable: true, retryAfter: .seconds(wait))
+        return .overloaded(retryAfterSeconds: wait, told)
+    }
+
+    /// The audit log gets the reason, the sender only what its status says.
+    private func refuse(
+        _ delivery: RawDelivery, _ connection: Connection?, _ status: Int, _ outcome: IntakeOutcome, _ error: BerthError,
+        audit: String = "", isProviderKnown: Bool = true
+    ) async -> IntakeAnswer {
+        observer.received(provider: isProviderKnown ? delivery.provider : "unknown", kind: "", outcome: outcome)
+        let entry = AuditEntry(
+            at: clock.now(), kind: "webhook.refused", actor: "provider", connection: connection?.id,
+            detail: RefusedText.detail(delivery, error, audit), address: delivery.remoteAddress)
+        await refusals.record(entry, code: error.code)
+        return .refused(status: status, RefusedText.told(outcome, error))
+    }
+}
+
+extension AttemptFailure {
+    /// Whether asking again would give the same answer: the plugin judged the delivery, rather than failing at it.
+    fileprivate var isAboutDelivery: Bool {
+        switch status {
+        case .authDenied, .authExpired, .invalidEvent, .notFound, .denied, .unsupported, .conflict: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,120 @@
+// Queues syncs when they are due. Where each stream stands is in the store; this holds only the next moments, and sleeps
+// until the first of them.
+
+public import BerthModel
+public import BerthSeams
+public import Logging
+
+/// Queues scheduled syncs.
+public actor Scheduler {
+    private let store: any Store
+    private let host: any PluginHost
+    private let directory: ConnectionDirectory
+    private let syncs: SyncService
+    private let zones: ZoneCatalog
+    private let clock: any WallClock
+    private let entropy: any Entropy
+    private let logger: Logger
+    private let wake: AsyncStream<Void>
+    private nonisolated let waker: AsyncStream<Void>.Continuation
+
+    /// A scheduler that hands runs to `syncs`.
+    public init(
+        store: any Store, host: any PluginHost, directory: ConnectionDirectory, syncs: SyncService, zones: ZoneCatalog,
+        clock: any WallClock, entropy: any Entropy, logger: Logger
+    ) {
+        self.store = store
+        self.host = host
+        self.directory = directory
+        self.syncs = syncs
+        self.zones = zones
+        self.clock = clock
+        self.entropy = entropy
+        self.logger = logger
+        (wake, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// Looks again soon: connections or schedules changed.
+    public nonisolated func wakeUp() { waker.yield() }
+
+    /// Runs until cancelled.
+    public func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                // The wall clock may jump while we sleep: look at least once a minute.
+                while !Task.isCancelled {
+                    let wait = await self.queueDueRuns()
+                    do { try await Task.sleep(for: min(wait, .seconds(60))) } catch { return }
+                }
+            }
+            group.addTask {
+                for await _ in self.wake { _ = await self.queueDueRuns() }
+            }
+            await group.waitForAll()
+        }
+    }
+
+    /// Queues what is due; answers how long until the next.
+    private func queueDueRuns() async -> Duration {
+        let now = clock.now()
+        var next = now.adding(seconds: 60)
+        do {
+            let states = try await store.streamStates(of: nil)
+            for connection in directory.connections() where connection.takesSyncs {
+                guard let manifest = host.manifest(of: connection.provider) else { continue }
+                for (name, text) in connection.schedules {
+                    guard let stream = manifest.stream(name), stream.isReadable else { continue }
+                    let state = states.first { $0.connection == connection.id && $0.stream == name }
+                    guard let due = nextRun(of: connection, text, state, now) else { continue }
+                    guard due <= now else {
+                        next = min(next, due)
+                        continue
+                    }
+                    let isLate = state?.lastRunAt != nil && now.milliseconds - due.milliseconds > 60_000
+                    try await enqueue(connection, stream, state, trigger: isLate ? .catchUp : .schedule)
+                }
+            }
+        } catch {
+            logger.error("schedules not looked at", metadata: ["error": "\(error)"])
+        }
+        return .milliseconds(max(20, next.milliseconds - clock.now().milliseconds))
+    }
+
+    /// When a stream's next run is due; a stream that never ran: an interval is due at once, a cron time when it comes.
+    private func nextRun(of connection: Connection, _ text: String, _ state: StreamState?, _ now: Timestamp) -> Timestamp? {
+        do {
+            let seed = connection.id.low
+            let schedule = try Schedule(text, seed: seed)
+            if state?.lastRunAt == nil, case .every = schedule.timing { return now }
+            if state?.lastStatus == .queued || state?.lastStatus == .running { return nil }
+            let last = state?.lastRunAt ?? connection.createdAt
+            let zone = try zones.zone(schedule.zoneName)
+            guard let due = schedule.nextRun(lastRunAt: last, now: now, zone: zone, anchor: last) else { return nil }
+            return due < now ? due : schedule.jittered(due, seed: seed)
+        } catch {
+            logger.error("schedule not usable", metadata: ["connection": "\(connection.id)", "schedule": "\(text)", "error": "\(error)"])
+            return nil
+        }
+    }
+
+    /// Queues one run, also for people. Throws `conflict` when the stream has one already.
+    @discardableResult
+    public func enqueue(
+        _ connection: Connection, _ stream: StreamSpec, _ state: StreamState?, trigger: SyncTrigger, mode: ReadMode? = nil,
+        since: Timestamp? = nil, until: Timestamp? = nil
+    ) async throws(BerthError) -> SyncRun {
+        let now = clock.now()
+        let mode = mode ?? (stream.isIncremental ? .incremental : .full)
+        let lower = mode == .incremental ? since ?? state?.highWater?.adding(seconds: -stream.overlapSeconds) : since
+        let run = SyncRun(
+            id: RunID(clock, entropy), connection: connection.id, provider: connection.provider, stream: stream.name, mode: mode,
+            trigger: trigger, status: .queued, since: mode == .full ? nil : lower, until: until ?? now, createdAt: now)
+        do {
+            try await store.enqueueRun(run)
+        } catch let error where error.code == .conflict && trigger != .manual {
+            return run  // the run before still goes on: one at a time, and the next look comes
+        }
+        syncs.wakeUp()
+        return run
+    }
+}

@@ -1,0 +1,67 @@
+// A library's bytes in a sealed memory file: what was checked is what gets loaded, and every load is a new file to the
+// dynamic linker, so that a reload never gets the old code back.
+
+import BerthModel
+import CBerthLinux
+import Glibc
+
+/// A sealed copy of a library. The descriptor is closed when the image goes; what is loaded stays mapped.
+public final class SealedImage: Sendable {
+    /// The memory file, close-on-exec.
+    public let descriptor: Int32
+    /// Length in bytes.
+    public let count: Int
+
+    /// Copies a file and seals the copy against any change.
+    public init(path: String) throws(LoadRefusal) {
+        let source = open(path, O_RDONLY | O_CLOEXEC)
+        guard source >= 0 else {
+            throw LoadRefusal(.libraryMissing, at: path, pluginValue: Self.problem(), hint: "build the plugin, or correct [library] in its plugin.toml")
+        }
+        defer { close(source) }
+        let target = berth_memfd("berth-plugin")
+        guard target >= 0 else { throw LoadRefusal(.system, at: path, pluginValue: Self.problem(), hint: "the kernel must offer memfd_create") }
+        var count = 0
+        while true {
+            let copied = sendfile(target, source, nil, 1 << 24)
+            if copied == 0 { break }
+            guard copied > 0 else {
+                close(target)
+                throw LoadRefusal(.libraryMissing, at: path, pluginValue: Self.problem(), hint: "the file must be readable to its end")
+            }
+            count += copied
+        }
+        // F_ADD_SEALS with F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
+        guard fcntl(target, 1033, 0x0F) == 0 else {
+            close(target)
+            throw LoadRefusal(.system, at: path, pluginValue: Self.problem(), hint: "the kernel must offer sealing of memory files")
+        }
+        descriptor = target
+        self.count = count
+    }
+
+    /// Takes over a sealed descriptor, as a worker inherits it. Refuses one that could still be changed.
+    public init(adopting descriptor: Int32) throws(LoadRefusal) {
+        let seals = fcntl(descriptor, 1034)  // F_GET_SEALS
+        var info = stat()
+        guard seals & 0x0F == 0x0F, fstat(descriptor, &info) == 0 else {
+            throw LoadRefusal(.system, at: "descriptor \(descriptor)", pluginValue: "not sealed", hint: "berth-worker is started by berthd only")
+        }
+        self.descriptor = descriptor
+        count = Int(info.st_size)
+    }
+
+    deinit { close(descriptor) }
+
+    /// The path that gives the dynamic linker this very file.
+    public var path: String { "/proc/self/fd/\(descriptor)" }
+
+    /// Lends the bytes.
+    public func withBytes<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R? {
+        guard count > 0, let address = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED else { return nil }
+        defer { munmap(address, count) }
+        return body(UnsafeRawBufferPointer(start: address, count: count))
+    }
+
+    private static func problem() -> String { String(cString: strerror(errno)) }
+}

@@ -1,0 +1,11 @@
+// A small deterministic scatter for schedule choices that must come out equal again after a restart. Not for secrets.
+
+/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+enum SplitMix {
+    static func mixed(_ value: UInt64) -> UInt64 {
+        var z = value
+        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+        return z ^ z >> 31
+    }
+}

@@ -1,0 +1,83 @@
+// What is remembered of a connection between its requests.
+
+public import BerthModel
+import BerthSeams
+import Logging
+
+/// Owned by the CurlOutbound actor.
+struct ConnectionState {
+    var provider: ProviderName
+    var baseURL: String
+    var http: PluginManifest.HTTP
+    var egress: EgressGuard
+    var credentials: [CredentialSpec: ConnectionCredential] = [:]
+    var breaker: CircuitBreaker
+    var budget = RetryBudget()
+}
+
+extension CurlOutbound {
+    /// Takes up the target's current addresses and limits; parsed again only when they changed.
+    func adopt(_ target: OutboundTarget) -> Result<EgressGuard, AttemptFailure> {
+        if let known = connections[target.connection], known.baseURL == target.baseURL, known.http == target.http {
+            return .success(known.egress)
+        }
+        return EgressGuard.make(for: target, policy: configuration.egress).map { egress in
+            if connections[target.connection] == nil {
+                connections[target.connection] = ConnectionState(
+                    provider: target.provider, baseURL: target.baseURL, http: target.http, egress: egress,
+                    breaker: CircuitBreaker(
+                        threshold: configuration.circuitThreshold, openNanoseconds: configuration.circuitOpenTime.nanoseconds))
+            } else {
+                connections[target.connection]?.baseURL = target.baseURL
+                connections[target.connection]?.http = target.http
+                connections[target.connection]?.egress = egress
+            }
+            admissions[target.provider, default: RequestAdmission(shared: configuration.providerLimits[target.provider] ?? [])]
+                .configure(target.connection, target.http, now: .now())
+            return egress
+        }
+    }
+
+    /// The opened credential, from memory after the first time.
+    func credential(_ spec: CredentialSpec, of target: OutboundTarget) async -> Result<ConnectionCredential, AttemptFailure> {
+        if let known = connections[target.connection]?.credentials[spec] { return .success(known) }
+        let before = forgets[target.connection]
+        let loaded = await ConnectionCredential.load(spec, of: target.connection, from: secrets)
+        // Not kept when it was forgotten meanwhile: it may be the old one.
+        if case .success(let credential) = loaded, forgets[target.connection] == before {
+            connections[target.connection]?.credentials[spec] = credential
+        }
+        return loaded
+    }
+
+    /// Circuits that are not closed, or count failures.
+    public func circuits() -> [CircuitStatus] {
+        let now = Monotonic.now()
+        return connections.compactMap { id, state in
+            state.breaker.failures == 0 ? nil : status(of: id, state, now)
+        }
+    }
+
+    /// Closes a connection's circuit by hand.
+    public func resetCircuit(of connection: ConnectionID) {
+        guard let state = connections[connection], state.breaker.failures > 0 else { return }
+        connections[connection]?.breaker = CircuitBreaker(
+            threshold: configuration.circuitThreshold, openNanoseconds: configuration.circuitOpenTime.nanoseconds)
+        tellCircuit(connection)
+    }
+
+    func tellCircuit(_ connection: ConnectionID) {
+        guard let state = connections[connection] else { return }
+        let status = status(of: connection, state, .now())
+        logger.warning(
+            "circuit \(status.state.rawValue)",
+            metadata: ["provider": "\(state.provider)", "connection": "\(connection)", "failures": "\(status.failures)"])
+        observer?.circuitChanged(status)
+    }
+
+    private func status(of id: ConnectionID, _ state: ConnectionState, _ now: Monotonic) -> CircuitStatus {
+        CircuitStatus(
+            provider: state.provider, connection: id, state: state.breaker.state(now), failures: state.breaker.failures,
+            retryAfter: state.breaker.refusal(now).map { .nanoseconds($0) })
+    }
+}

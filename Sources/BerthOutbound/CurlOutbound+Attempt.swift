@@ -1,0 +1,119 @@
+// One try: on the wire, and what is learned from it for limits, circuit and record.
+
+import BerthModel
+import BerthSeams
+import CCurl
+import Logging
+
+/// What is recorded of one request while it goes on.
+struct Exchange {
+    var begun: Monotonic
+    var method: String
+    var host = ""
+    var path = ""
+    var waited: Int64 = 0
+    var tries = 0
+
+    init(begun: Monotonic, method: String) {
+        self.begun = begun
+        self.method = method
+    }
+}
+
+extension CurlOutbound {
+    /// Sends once and waits for the end; frees the ticket's place.
+    func attempt(
+        _ prepared: PreparedRequest, _ credential: ConnectionCredential?, _ ticket: Ticket, _ target: OutboundTarget, deadline: Monotonic,
+        begun: Monotonic
+    ) async -> TryOutcome {
+        let provider = target.provider
+        guard let easy = loop.takeHandle() else { preconditionFailure("libcurl has no memory for a request") }
+        prepared.apply(to: easy, timeoutNanoseconds: deadline - .now(), configuration: configuration)
+        var isFirst = true
+        let transfer = Transfer(
+            easy: easy,
+            limits: AnswerLimits(
+                bodyBytes: configuration.maxResponseBytes, headerBytes: configuration.maxResponseHeaderBytes,
+                headerCount: configuration.maxResponseHeaders),
+            policy: configuration.egress, approval: prepared.approval, mayRepeat: prepared.isIdempotent
+        ) {
+            self.admissions[provider]?.sending(ticket, isFirst: isFirst, now: .now())
+            isFirst = false
+        }
+        running[ticket.id] = transfer
+        let code = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                transfer.await(with: continuation)
+                loop.start(transfer)
+                if Task.isCancelled || isClosed { abandon(ticket.id) }
+            }
+        } onCancel: {
+            Task { await self.abandon(ticket.id) }
+        }
+        running[ticket.id] = nil
+        leave(ticket, provider, wasSent: transfer.sendingCount > 0)
+        if code == CURLE_OK, transfer.status > 0 { return TryOutcome(answer: transfer, mask: credential?.mask, now: clock.now()) }
+        return TryOutcome(
+            code, transfer, label: prepared.label, mask: credential?.mask, limits: configuration,
+            seconds: Double(Monotonic.now() - begun) / 1e9)
+    }
+
+    /// Ends a try because nobody waits for it any more.
+    func abandon(_ id: UInt64) {
+        guard let transfer = running[id] else { return }
+        transfer.markAbandoned()
+        loop.abandon(transfer.easy, CURLE_ABORTED_BY_CALLBACK)
+    }
+
+    /// Tells limits and circuit what a try showed.
+    func learn(_ outcome: TryOutcome, _ ticket: Ticket, _ target: OutboundTarget) {
+        let now = Monotonic.now()
+        if case .success(let response) = outcome.result {
+            var hold: Int64?
+            if case .answered(let status, let retryAfter) = outcome.ending, status == 429 || status == 503 { hold = retryAfter }
+            hold = hold ?? RateLimitSignals.exhaustedMilliseconds(response.headers, now: clock.now()).map { $0 * 1_000_000 }
+            if let hold, hold > 0 {
+                admissions[target.provider]?.pause(target.connection, requestClass: ticket.requestClass, until: now + hold)
+            }
+        }
+        let isChanged: Bool?
+        switch outcome.health {
+        case .good: isChanged = connections[target.connection]?.breaker.succeed(ticket.id)
+        case .bad: isChanged = connections[target.connection]?.breaker.fail(ticket.id, now)
+        case .unknown:
+            connections[target.connection]?.breaker.leave(ticket.id)
+            isChanged = false
+        }
+        if isChanged == true { tellCircuit(target.connection) }
+    }
+
+    /// The request log's line and the observer's call.
+    func report(
+        _ exchange: Exchange, _ result: Result<ProviderResponse, AttemptFailure>, _ request: ProviderRequest, _ target: OutboundTarget
+    ) {
+        let elapsed = Monotonic.now() - exchange.begun
+        var status: Int?
+        var failure: AttemptFailure?
+        var bytes = 0
+        switch result {
+        case .success(let response):
+            status = response.status
+            bytes = response.body.count
+        case .failure(let reason): failure = reason
+        }
+        observer?.exchanged(
+            OutboundExchange(
+                provider: target.provider, connection: target.connection, requestClass: request.requestClass, status: status,
+                failure: failure?.status, seconds: Double(elapsed) / 1e9, waitedSeconds: Double(exchange.waited) / 1e9, bytes: bytes,
+                tries: exchange.tries))
+        guard logger.logLevel <= .debug else { return }
+        logger.debug(
+            "provider request",
+            metadata: [
+                "provider": "\(target.provider)", "connection": "\(target.connection)", "method": "\(exchange.method)",
+                "host": "\(exchange.host)", "path": "\(exchange.path)",
+                "status": "\(status.map(String.init) ?? failure?.status.rawValue ?? "-")", "milliseconds": "\(elapsed / 1_000_000)",
+                "bytes": "\(bytes)", "tries": "\(exchange.tries)",
+            ])
+    }
+}

@@ -1,0 +1,110 @@
+// Waiting: for a turn under the limits, and between tries. Drives RequestAdmission, which decides.
+
+import BerthModel
+import BerthSeams
+import CCurl
+
+/// What came of waiting for a turn.
+enum Turn: Sendable {
+    case go
+    /// Not before the deadline; nanoseconds until it could be.
+    case late(Int64)
+    case cancelled
+    case closing
+}
+
+extension CurlOutbound {
+    /// Waits until the limits let the ticket go, in turn.
+    func admit(_ ticket: Ticket, _ target: OutboundTarget, deadline: Monotonic) async -> Turn {
+        let now = Monotonic.now()
+        let provider = target.provider
+        let estimate = admissions[provider]?.estimate(ticket, now: now) ?? now
+        if estimate >= deadline { return .late(estimate - now) }
+        if Task.isCancelled { return .cancelled }
+        if turns.count >= configuration.maxWaiting { return .late(1_000_000_000) }
+        admissions[provider]?.enqueue(ticket)
+        pump(provider)
+        if readyTurns.remove(ticket.id) != nil { return .go }
+
+        let timer = loop.schedule(at: deadline) {
+            // It waited for a free place, not for time, or the estimate would have refused it.
+            self.giveUp(ticket, provider, .late(1_000_000_000))
+        }
+        defer { loop.unschedule(timer) }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                turns[ticket.id] = continuation
+                if Task.isCancelled { giveUp(ticket, provider, .cancelled) }
+            }
+        } onCancel: {
+            Task { await self.giveUp(ticket, provider, .cancelled) }
+        }
+    }
+
+    /// Takes a waiting ticket out of its queue; nothing happens when its turn came already.
+    func giveUp(_ ticket: Ticket, _ provider: ProviderName, _ turn: Turn) {
+        guard admissions[provider]?.withdraw(ticket) == true else { return }
+        turns.removeValue(forKey: ticket.id)?.resume(returning: turn)
+    }
+
+    /// Lets go who may go, and sets a timer for who may go later.
+    func pump(_ provider: ProviderName) {
+        let now = Monotonic.now()
+        while let ticket = admissions[provider]?.next(now) {
+            if let continuation = turns.removeValue(forKey: ticket.id) {
+                continuation.resume(returning: .go)
+            } else {
+                readyTurns.insert(ticket.id)
+            }
+        }
+        let opening = admissions[provider]?.nextOpening(now)
+        if let known = admissionTimers[provider] {
+            if known.time == opening { return }
+            loop.unschedule(known.id)
+            admissionTimers[provider] = nil
+        }
+        guard let opening else { return }
+        let id = loop.schedule(at: opening) {
+            self.admissionTimers[provider] = nil
+            self.pump(provider)
+        }
+        admissionTimers[provider] = (opening, id)
+    }
+
+    /// The ticket is done.
+    func leave(_ ticket: Ticket, _ provider: ProviderName, wasSent: Bool) {
+        admissions[provider]?.finish(ticket, wasSent: wasSent)
+        pump(provider)
+    }
+
+    /// Waits; ends early when the task is cancelled or the broker closes.
+    func pause(until time: Monotonic) async {
+        let id = takeID()
+        let timer = loop.schedule(at: time) { self.endPause(id) }
+        defer { loop.unschedule(timer) }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                pauses[id] = continuation
+                if Task.isCancelled || isClosed { endPause(id) }
+            }
+        } onCancel: {
+            Task { await self.endPause(id) }
+        }
+    }
+
+    func endPause(_ id: UInt64) { pauses.removeValue(forKey: id)?.resume() }
+
+    /// Answers everybody who waits, ends what runs, and lets the thread end.
+    func failOutstanding() {
+        isClosed = true
+        for continuation in turns.values { continuation.resume(returning: .closing) }
+        turns.removeAll()
+        for provider in admissions.keys { admissions[provider] = RequestAdmission() }
+        for timer in admissionTimers.values { loop.unschedule(timer.id) }
+        admissionTimers.removeAll()
+        for id in Array(pauses.keys) { endPause(id) }
+        for transfer in running.values { transfer.markAbandoned() }
+        loop.abandonAll(CURLE_ABORTED_BY_CALLBACK)
+        loop.close()
+    }
+}

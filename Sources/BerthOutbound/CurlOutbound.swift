@@ -1,0 +1,158 @@
+// The broker every request to a provider passes: checks, credential, turn, try, retry, circuit, record. What each
+// of these decides lives in a file of its own; here they are put in order.
+
+public import BerthModel
+public import BerthSeams
+public import Logging
+
+/// ``Outbound`` over libcurl.
+///
+/// Isolation: an actor whose executor is the thread of the request loop, so that its state needs no lock and a
+/// request crosses threads twice. Cancelling a task that waits in `send` ends its exchange at once.
+public actor CurlOutbound: Outbound {
+    let loop: CurlLoop
+    let secrets: any SecretStore
+    let configuration: OutboundConfiguration
+    let clock: any WallClock
+    let entropy: any Entropy
+    let logger: Logger
+    let observer: (any OutboundObserver)?
+
+    var connections: [ConnectionID: ConnectionState] = [:]
+    var admissions: [ProviderName: RequestAdmission] = [:]
+    var admissionTimers: [ProviderName: (time: Monotonic, id: UInt64)] = [:]
+    var turns: [UInt64: CheckedContinuation<Turn, Never>] = [:]
+    var readyTurns: Set<UInt64> = []
+    var pauses: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    var running: [UInt64: Transfer] = [:]
+    var nextID: UInt64 = 1
+    var isClosed = false
+
+    /// The loop's thread.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    /// A broker; its thread starts with the first request. Throws when the system gives no descriptors.
+    public init(
+        secrets: any SecretStore, configuration: OutboundConfiguration = OutboundConfiguration(), clock: any WallClock,
+        entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil
+    ) throws(BerthError) {
+        let made = CurlLoop(
+            connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerHost),
+            slowLimit: (configuration.lowSpeedBytes, configuration.lowSpeedTime.nanoseconds))
+        guard let made else {
+            throw BerthError(.internal, "cannot set up outgoing requests: no descriptors", hint: "raise LimitNOFILE of the unit")
+        }
+        loop = made
+        self.secrets = secrets
+        self.configuration = configuration
+        self.clock = clock
+        self.entropy = entropy
+        self.logger = logger
+        self.observer = observer
+    }
+
+    deinit { loop.close() }
+
+    /// Ends the thread after failing what is outstanding. Later requests fail with `.cancelled`.
+    public nonisolated func close() async {
+        await failOutstanding()
+        await loop.ended()
+    }
+
+    /// See ``Outbound``. Rate-limit counts, circuit and kept connections stay: none of them holds a credential.
+    public func forget(_ connection: ConnectionID) {
+        guard let provider = connections.removeValue(forKey: connection)?.provider else { return }
+        forgets[connection, default: 0] += 1
+        admissions[provider]?.prune(connection, now: .now())
+    }
+    var forgets: [ConnectionID: Int] = [:]
+
+    /// See ``Outbound``.
+    public func send(_ request: ProviderRequest, for target: OutboundTarget) async -> Result<ProviderResponse, AttemptFailure> {
+        var exchange = Exchange(begun: .now(), method: request.method)
+        let result = await perform(request, for: target, &exchange)
+        report(exchange, result, request, target)
+        return result
+    }
+
+    private func perform(
+        _ request: ProviderRequest, for target: OutboundTarget, _ exchange: inout Exchange
+    ) async -> Result<ProviderResponse, AttemptFailure> {
+        guard !isClosed else { return .failure(Self.closing) }
+        let timeout = max(1, (request.timeout ?? .seconds(target.http.timeoutSeconds)).nanoseconds)
+        let deadline = exchange.begun + timeout
+        let egress: EgressGuard
+        switch adopt(target) {
+        case .success(let made): egress = made
+        case .failure(let failure): return .failure(failure)
+        }
+        var credential: ConnectionCredential?
+        if request.isAuthenticated, let spec = target.credential {
+            switch await self.credential(spec, of: target) {
+            case .success(let loaded): credential = loaded
+            case .failure(let failure): return .failure(failure)
+            }
+        }
+        let prepared: PreparedRequest
+        switch PreparedRequest.make(request, egress: egress, credential: credential, configuration: configuration) {
+        case .success(let made): prepared = made
+        case .failure(let failure):
+            return .failure(AttemptFailure(failure.status, credential?.mask.mask(failure.message) ?? failure.message))
+        }
+        exchange.host = prepared.host
+        exchange.path = prepared.path
+
+        connections[target.connection]?.budget.deposit()
+        var last: Result<ProviderResponse, AttemptFailure>?
+        while true {
+            if let wait = connections[target.connection]?.breaker.refusal(.now()) {
+                return last ?? .failure(Self.circuitOpen(target, wait))
+            }
+            let asked = Monotonic.now()
+            let ticket = Ticket(id: takeID(), connection: target.connection, requestClass: request.requestClass ?? "")
+            let turn = await admit(ticket, target, deadline: deadline)
+            exchange.waited += Monotonic.now() - asked
+            switch turn {
+            case .go: break
+            case .late(let wait): return last ?? .failure(Self.throttled(prepared.label, wait))
+            case .cancelled: return .failure(AttemptFailure(.cancelled, "\(prepared.label): cancelled"))
+            case .closing: return .failure(Self.closing)
+            }
+            // Asked again: others may have opened it while this one waited its turn.
+            if let wait = connections[target.connection]?.breaker.enter(ticket.id, .now()) {
+                leave(ticket, target.provider, wasSent: false)
+                return last ?? .failure(Self.circuitOpen(target, wait))
+            }
+            exchange.tries += 1
+            let outcome = await attempt(prepared, credential, ticket, target, deadline: deadline, begun: exchange.begun)
+            learn(outcome, ticket, target)
+            last = outcome.result
+
+            let delay = configuration.retry.delay(
+                after: outcome.ending, tries: exchange.tries, isIdempotent: prepared.isIdempotent,
+                remainingNanoseconds: deadline - .now(), random: entropy.next())
+            guard let delay, connections[target.connection]?.budget.withdraw() != false else { return outcome.result }
+            await pause(until: .now() + delay)
+            if Task.isCancelled { return .failure(AttemptFailure(.cancelled, "\(prepared.label): cancelled")) }
+            if isClosed { return .failure(Self.closing) }
+        }
+    }
+
+    func takeID() -> UInt64 {
+        nextID += 1
+        return nextID
+    }
+
+    static let closing = AttemptFailure(.cancelled, "the daemon is stopping")
+
+    private static func circuitOpen(_ target: OutboundTarget, _ wait: Int64) -> AttemptFailure {
+        AttemptFailure(
+            .remoteDown, "circuit open: \(target.provider) failed too often in a row for \(target.connection); nothing is sent for now",
+            retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
+    }
+
+    private static func throttled(_ label: String, _ wait: Int64) -> AttemptFailure {
+        AttemptFailure(
+            .throttled, "\(label): its rate limit leaves no room before the deadline", retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
+    }
+}

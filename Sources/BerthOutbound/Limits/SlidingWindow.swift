@@ -1,0 +1,87 @@
+// "At most N in any window of W": a log of when requests were sent. Exact, unlike counters per calendar window,
+// which let 2N pass around a boundary, and unlike a token bucket, which lets N + N pass in one window.
+
+import BerthModel
+
+/// One limit's state. Pure: time is given.
+struct SlidingWindow {
+    let limit: Int
+    /// Nanoseconds; the manifest's window and a margin, because a request sent later may arrive sooner.
+    let length: Int64
+    /// Admitted and not sent yet: they count and do not age.
+    private(set) var reserved = 0
+    private var log: [(time: Monotonic, begin: Monotonic, count: Int)] = []
+    private var head = 0
+    private var logged = 0
+
+    /// Log entries are merged beyond this many, each then ageing from its last request: never more than the limit,
+    /// at most a thousandth fewer.
+    private static let entryLimit = 1024
+
+    init(_ limit: PluginManifest.RateLimit) {
+        self.init(limit: limit.requests, windowSeconds: limit.windowSeconds)
+    }
+
+    init(limit: Int, windowSeconds: Int) {
+        self.limit = max(1, limit)
+        let window = Int64(max(1, windowSeconds)) * 1_000_000_000
+        length = window + min(1_000_000_000, max(20_000_000, window / 50))
+    }
+
+    private mutating func expire(_ now: Monotonic) {
+        while head < log.count, now - log[head].time >= length {
+            logged -= log[head].count
+            head += 1
+        }
+        if head > 256, head > log.count / 2 {
+            log.removeFirst(head)
+            head = 0
+        }
+    }
+
+    /// When a request with `ahead` others before it may go; `now` or earlier: at once. Exact when nothing is in flight.
+    mutating func opening(_ now: Monotonic, ahead: Int = 0) -> Monotonic {
+        expire(now)
+        var excess = reserved + logged + ahead - limit + 1
+        if excess <= 0 { return now }
+        let rounds = Int64((excess - 1) / limit)
+        excess = (excess - 1) % limit + 1
+        for entry in log[head...] {
+            excess -= entry.count
+            if excess <= 0 { return entry.time + length &* rounds + length }
+        }
+        return now + length &* rounds + length
+    }
+
+    /// Whether one more may go now.
+    mutating func isOpen(_ now: Monotonic) -> Bool {
+        expire(now)
+        return reserved + logged < limit
+    }
+
+    mutating func reserve() { reserved += 1 }
+
+    /// It never went out.
+    mutating func refund() { reserved -= 1 }
+
+    /// It goes out now.
+    mutating func send(_ now: Monotonic) {
+        reserved -= 1
+        record(now)
+    }
+
+    /// One more went out than was reserved, or before this process began.
+    mutating func record(_ now: Monotonic) {
+        logged += 1
+        if log.count - head >= Self.entryLimit, let last = log.last, now - last.begin < length / Int64(Self.entryLimit) {
+            log[log.count - 1] = (now, last.begin, last.count + 1)
+        } else {
+            log.append((now, now, 1))
+        }
+    }
+
+    /// Ages of what counts, in nanoseconds, oldest first.
+    func ages(_ now: Monotonic) -> [Int64] {
+        log[head...].flatMap { Array(repeating: now - $0.time, count: $0.count) }.filter { $0 < length }
+    }
+}

@@ -1,0 +1,33 @@
+// How the rest of the daemon learns of requests, for metrics. Nothing here holds a URL, a header or a secret.
+
+public import BerthModel
+
+/// Told of every exchange and circuit change, on the outbound thread: implementations must be quick and not block.
+public protocol OutboundObserver: Sendable {
+    /// A request ended, however it did.
+    func exchanged(_ exchange: OutboundExchange)
+    /// A circuit opened or closed.
+    func circuitChanged(_ circuit: CircuitStatus)
+}
+
+/// One finished request.
+public struct OutboundExchange: Sendable {
+    /// Which provider.
+    public var provider: ProviderName
+    /// Which connection.
+    public var connection: ConnectionID
+    /// The manifest's class; nil: none.
+    public var requestClass: String?
+    /// HTTP status; nil: no answer.
+    public var status: Int?
+    /// Why there was no answer.
+    public var failure: AttemptStatus?
+    /// From call to answer, waiting and retries included.
+    public var seconds: Double
+    /// Of that, waiting for limits.
+    public var waitedSeconds: Double
+    /// Bytes of the answer's body.
+    public var bytes: Int
+    /// Tries made; 0: never sent.
+    public var tries: Int
+}

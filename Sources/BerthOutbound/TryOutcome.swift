@@ -1,0 +1,68 @@
+// What one finished transfer means: for the caller, for the retry policy, for the circuit. The only place that
+// reads libcurl's result codes.
+
+import BerthModel
+import BerthSeams
+import CCurl
+
+/// One try's meaning.
+struct TryOutcome {
+    var result: Result<ProviderResponse, AttemptFailure>
+    var ending: RetryPolicy.Ending
+    /// What the circuit learns.
+    var health: Health
+
+    enum Health { case good, bad, unknown }
+
+    /// Of an answer.
+    init(answer transfer: Transfer, mask: SecretMask?, now: Timestamp) {
+        var headers = transfer.headers
+        if let mask { for index in headers.indices { headers[index].value = mask.mask(headers[index].value) } }
+        result = .success(ProviderResponse(status: transfer.status, headers: headers, body: transfer.body))
+        ending = .answered(
+            status: transfer.status,
+            retryAfterNanoseconds: RateLimitSignals.retryAfterMilliseconds(transfer.headers, now: now).map { $0 * 1_000_000 })
+        health = transfer.status >= 500 ? .bad : .good
+    }
+
+    /// Of no answer.
+    init(_ code: CURLcode, _ transfer: Transfer, label: String, mask: SecretMask?, limits: OutboundConfiguration, seconds: Double) {
+        func fail(_ status: AttemptStatus, _ reason: String, _ ending: RetryPolicy.Ending, _ health: Health) -> TryOutcome {
+            let text = "\(label): \(reason)"
+            return TryOutcome(
+                result: .failure(AttemptFailure(status, mask?.mask(text) ?? text)), ending: ending, health: health)
+        }
+        let wasSent = transfer.sendingCount > 0
+        let detail = transfer.detail.isEmpty ? String(cString: curl_easy_strerror(code)) : transfer.detail
+        switch (transfer.breach, code) {
+        case (.abandoned, _): self = fail(.cancelled, "cancelled", .final, .unknown)
+        case (.bodyTooLarge, _), (_, CURLE_FILESIZE_EXCEEDED):
+            self = fail(.denied, "the answer's body is larger than the \(limits.maxResponseBytes) bytes allowed", .final, .unknown)
+        case (.headersTooLarge, _): self = fail(.denied, "the answer's headers are larger than allowed", .final, .unknown)
+        case (.wouldRepeat, _):
+            self = fail(
+                .remoteDown, "the connection broke before an answer; not repeated, because the provider may have acted on it", .final, .bad)
+        case (.address(let kind), CURLE_COULDNT_CONNECT), (.address(let kind), CURLE_ABORTED_BY_CALLBACK):
+            self = fail(
+                .denied, "the host leads to \(kind), which is not allowed: list its network in [egress] private_networks, "
+                    + "or set the connection's base_url to it", .final, .unknown)
+        case (_, CURLE_OPERATION_TIMEDOUT):
+            let what = transfer.status > 0 ? "the answer did not arrive in full" : "no answer"
+            self = fail(.timeout, "\(what) within \((seconds * 10).rounded() / 10) s", .broken(wasSent: wasSent), .bad)
+        case (_, CURLE_PEER_FAILED_VERIFICATION), (_, CURLE_SSL_CACERT_BADFILE):
+            self = fail(.remoteDown, "its certificate is not trusted: \(detail)", .final, .bad)
+        case (_, CURLE_BAD_CONTENT_ENCODING), (_, CURLE_WEIRD_SERVER_REPLY), (_, CURLE_UNSUPPORTED_PROTOCOL):
+            self = fail(.remoteDown, "its answer is not readable HTTP: \(detail)", .final, .bad)
+        case (_, CURLE_OUT_OF_MEMORY), (_, CURLE_FAILED_INIT):
+            self = fail(.retry, "the host could not begin it: \(detail)", .final, .unknown)
+        default:
+            self = fail(.remoteDown, detail, .broken(wasSent: wasSent), .bad)
+        }
+    }
+
+    private init(result: Result<ProviderResponse, AttemptFailure>, ending: RetryPolicy.Ending, health: Health) {
+        self.result = result
+        self.ending = ending
+        self.health = health
+    }
+}

@@ -1,0 +1,143 @@
+// The control API on its Unix socket: finds the route and its permission in the table, reads the body strictly, and
+// translates to the operations.
+
+public import BerthControlAPI
+public import BerthModel
+import HTTPTypes
+import HummingbirdCore
+public import Logging
+import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+
+/// Serves the control API.
+public struct ControlServer: Service {
+    /// Settings.
+    public struct Configuration: Sendable {
+        /// Path of the socket.
+        public var socket: String
+        /// Its mode.
+        public var mode: UInt32
+        /// Its group.
+        public var group: String
+        /// What members of the group may do.
+        public var groupRole: Route.Permission
+        /// An inherited listening socket instead.
+        public var descriptor: Int32?
+        /// Of berthd.
+        public var version: String
+        /// Settings.
+        public init(socket: String, mode: UInt32, group: String, groupRole: Route.Permission, descriptor: Int32?, version: String) {
+            self.socket = socket
+            self.mode = mode
+            self.group = group
+            self.groupRole = groupRole
+            self.descriptor = descriptor
+            self.version = version
+        }
+    }
+
+    private let configuration: Configuration
+    private let operations: any ControlOperations
+    private let identity: CallerIdentity
+    private let logger: Logger
+    private let onBound: @Sendable () async -> Void
+    private let bodyBytesMax = 64 << 10
+
+    /// A server.
+    public init(
+        configuration: Configuration, operations: any ControlOperations, logger: Logger, onBound: @escaping @Sendable () async -> Void
+    ) {
+        self.configuration = configuration
+        self.operations = operations
+        self.logger = logger
+        self.onBound = onBound
+        identity = CallerIdentity(group: configuration.group, groupRole: configuration.groupRole)
+    }
+
+    /// Binds and serves until graceful shutdown; takes the socket's name away at the end.
+    public func run() async throws {
+        var limits = ConnectionLimits()
+        limits.connectionsPerAddressMax = nil
+        limits.connectionsMax = 256
+        let listener = HTTPListener(limits: limits, responder: { try await respond($0, $1, $2) }, logger: logger)
+        if let descriptor = configuration.descriptor {
+            return try await listener.run(.descriptor(descriptor), on: MultiThreadedEventLoopGroup.singleton) { _ in await onBound() }
+        }
+        let logger = logger
+        let socket = try ControlSocket(path: configuration.socket, mode: configuration.mode, group: configuration.group) {
+            logger.warning("\($0)")
+        }
+        defer { socket.unlinkName() }
+        try await listener.run(.descriptor(socket.descriptor), on: MultiThreadedEventLoopGroup.singleton) { _ in await onBound() }
+    }
+
+    /// What a request leads to.
+    private enum Outcome {
+        case reply(Reply)
+        case feed(AsyncThrowingStream<[FeedItem], any Error>)
+    }
+
+    @Sendable
+    private func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
+        let outcome: Outcome
+        var closes = false
+        do {
+            outcome = try await perform(request, channel)
+        } catch let error as BerthError {
+            var reply = Reply.problem(error)
+            closes = error.code == .tooLarge
+            if closes { reply.fields[.connection] = "close" }
+            outcome = .reply(reply)
+        }
+        switch outcome {
+        case .reply(let reply): try await reply.write(to: writer)
+        case .feed(let items): try await FeedWriter.write(items, to: writer)
+        }
+        if closes { throw CloseConnection() }
+    }
+
+    private func perform(_ request: Request, _ channel: any Channel) async throws -> Outcome {
+        guard request.headers[.origin] == nil, request.headers[.referer] == nil else {
+            throw BerthError(.forbidden, "browsers are not served here", hint: "call without Origin and Referer headers")
+        }
+        let parts = (request.head.path ?? "/").split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        let match = Route.match(request.method.rawValue, String(parts[0]))
+        guard let route = match.route else { return .reply(noRoute(match.methods, String(parts[0]))) }
+        let caller = try await identity.caller(on: channel)
+        guard let role = caller.role, role >= route.permission else {
+            throw BerthError(
+                .forbidden, "uid \(caller.uid) may not \(route.operation.rawValue): it needs '\(route.permission)'",
+                hint: "become root or the daemon's user, or join group '\(configuration.group)'")
+        }
+        let query = ListQuery(parts.count > 1 ? PercentDecoding.fields(parts[1]) : [])
+        if route.operation == .feed {
+            let lastID = Self.lastEventID.flatMap { request.headers[$0] }.flatMap { Int64($0) }
+            return .feed(try await operations.feed(after: lastID, query))
+        }
+        let call = ControlCall(route: route, parameters: match.parameters, query: query, body: try await body(of: request), caller: caller)
+        return .reply(try await ControlDispatch(operations: operations, version: configuration.version).perform(call))
+    }
+
+    private static let lastEventID = HTTPField.Name("last-event-id")
+
+    private func noRoute(_ methods: [String], _ path: String) -> Reply {
+        guard !methods.isEmpty else {
+            return .problem(BerthError(.notFound, "there is no route \(path)", hint: "GET /v1/openapi.json lists all routes"))
+        }
+        var reply = Reply.problem(BerthError("method_not_allowed", "\(path) takes \(methods.joined(separator: ", "))"), status: .methodNotAllowed)
+        reply.fields[.allow] = methods.joined(separator: ", ")
+        return reply
+    }
+
+    private func body(of request: Request) async throws -> [UInt8] {
+        var body: [UInt8] = []
+        for try await buffer in request.body {
+            guard body.count + buffer.readableBytes <= bodyBytesMax else {
+                throw BerthError(.tooLarge, "the body has more than \(bodyBytesMax) bytes")
+            }
+            body.append(contentsOf: buffer.readableBytesView)
+        }
+        return body
+    }
+}

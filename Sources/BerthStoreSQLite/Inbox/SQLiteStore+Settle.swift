@@ -1,0 +1,135 @@
+// Settling: an event's records, its new state and its notices in one transaction.
+
+public import BerthModel
+public import BerthSeams
+import Synchronization
+
+extension SQLiteStore {
+    public func settle(_ settlements: [EventSettlement], now: Timestamp) async throws(BerthError) -> SettleReceipt {
+        try await queue.write { [self] writer in
+            var receipt = SettleReceipt(notices: [], notHeld: [], counts: .init(), refused: [:])
+            for settlement in settlements {
+                guard let held = try Self.held(settlement.event, leased.withLock { $0[settlement.event] }, writer) else {
+                    receipt.notHeld.append(settlement.event)
+                    continue
+                }
+                try Self.settle(settlement, held, now, writer, &receipt)
+            }
+            let events = settlements.map(\.event)
+            writer.onCommit { self.leased.withLock { leased in for event in events { leased[event] = nil } } }
+            return receipt
+        }
+    }
+
+    private struct Held {
+        let sequence: Int64
+        let connection: ConnectionID
+    }
+
+    /// The event's row if this epoch still holds it.
+    private static func held(_ event: EventID, _ sequence: Int64?, _ writer: Writer) throws -> Held? {
+        let find: PreparedStatement
+        if let sequence {
+            find = try writer.statement(
+                """
+                SELECT e.sequence, c.id FROM event e JOIN connection c ON c.number = e.connection
+                WHERE e.sequence = ?1 AND e.state = 1 AND e.epoch = ?2
+                """)
+            find.bind(1, sequence)
+        } else {
+            find = try writer.statement(
+                """
+                SELECT e.sequence, c.id FROM event e JOIN connection c ON c.number = e.connection
+                WHERE e.id = ?1 AND e.state = 1 AND e.epoch = ?2
+                """)
+            find.bind(1, event.description)
+        }
+        find.bind(2, writer.epoch)
+        return try find.first { row in
+            guard let connection = ConnectionID(row.text(1)) else { throw BerthError("store_corrupt", "unreadable connection id") }
+            return Held(sequence: row.int64(0), connection: connection)
+        }
+    }
+
+    private static func settle(
+        _ settlement: EventSettlement, _ held: Held, _ now: Timestamp, _ writer: Writer, _ receipt: inout SettleReceipt
+    ) throws {
+        switch settlement.verdict {
+        case .completed(let records):
+            var applied: (RunCounts, [Notice])?
+            let problem = records.isEmpty
+                ? nil
+                : try writer.isolatedRecords { applied = try writer.applyOneByOne(records, held.connection, now: now) }
+            if let problem {
+                receipt.refused[settlement.event] = problem.message
+                let failure = AttemptFailure(.invalidEvent, problem.message)
+                try discard(settlement.event, held, failure, now, writer, &receipt)
+                return
+            }
+            if let applied {
+                receipt.counts += applied.0
+                receipt.notices += applied.1
+            }
+            try end(held, state: .completed, isUnsupported: false, failure: nil, now, writer)
+        case .unsupported:
+            try end(held, state: .completed, isUnsupported: true, failure: nil, now, writer)
+        case .retry(let at, let failure):
+            let update = try writer.statement("UPDATE event SET state = 2, due = ?2, failure = ?3, epoch = NULL WHERE sequence = ?1")
+            update.bind(1, held.sequence)
+            update.bind(2, at.milliseconds)
+            update.bind(3, try FailureText.encode(failure))
+            try update.run()
+        case .release:
+            try writer.run("UPDATE event SET state = 0, attempt = max(0, attempt - 1), epoch = NULL WHERE sequence = ?1", held.sequence)
+        case .discard(let failure):
+            try discard(settlement.event, held, failure, now, writer, &receipt)
+        }
+    }
+
+    private static func discard(
+        _ event: EventID, _ held: Held, _ failure: AttemptFailure, _ now: Timestamp, _ writer: Writer, _ receipt: inout SettleReceipt
+    ) throws {
+        try end(held, state: .discarded, isUnsupported: false, failure: failure, now, writer)
+        let data = JSONValue.object([
+            "event": .string(event.description), "status": .string(failure.status.rawValue), "reason": .string(failure.message),
+        ])
+        let owner = try writer.owner(held.connection)
+        receipt.notices.append(try writer.notice("event.discarded", held.connection, owner, at: now, data: data.text))
+    }
+
+    private static func end(
+        _ held: Held, state: EventState, isUnsupported: Bool, failure: AttemptFailure?, _ now: Timestamp, _ writer: Writer
+    ) throws {
+        let update = try writer.statement(
+            "UPDATE event SET state = ?2, settled = ?3, unsupported = ?4, failure = ?5, epoch = NULL WHERE sequence = ?1")
+        update.bind(1, held.sequence)
+        update.bind(2, EventRow.number(state))
+        update.bind(3, now.milliseconds)
+        update.bind(4, isUnsupported ? 1 : 0)
+        update.bind(5, try failure.map(FailureText.encode))
+        try update.run()
+    }
+}
+
+extension Writer {
+    /// Runs one event's records in a savepoint inside a job; answers why they were refused.
+    func isolatedRecords(_ body: () throws -> Void) throws -> BerthError? {
+        try statement("SAVEPOINT records").run()
+        do {
+            try body()
+            try statement("RELEASE records").run()
+            return nil
+        } catch let error as BerthError where error.code == .invalid {
+            try statement("ROLLBACK TO records").run()
+            try statement("RELEASE records").run()
+            return error
+        }
+    }
+
+    /// Runs a statement with one number.
+    func run(_ sql: StaticString, _ number: Int64) throws {
+        let statement = try statement(sql)
+        statement.bind(1, number)
+        try statement.run()
+    }
+}

@@ -1,0 +1,270 @@
+// Sync runs: queued, claimed, committed page by page, finished.
+
+public import BerthModel
+public import BerthSeams
+import GRDB
+
+extension SQLiteStore {
+    public func enqueueRun(_ run: SyncRun) async throws(BerthError) {
+        try await queue.write { writer in
+            let owner = try writer.owner(run.connection)
+            let open = try writer.statement(
+                "SELECT id, status FROM run WHERE connection = ?1 AND stream = ?2 AND status IN ('queued', 'running')")
+            open.bind(1, owner.number)
+            open.bind(2, run.stream.text)
+            if let (id, status) = try open.first({ ($0.text(0), $0.text(1)) }) {
+                throw BerthError(
+                    .conflict, "stream '\(run.stream)' of \(run.connection) already has a \(status) run: \(id)",
+                    hint: "wait for it (berthctl sync show \(id)) or cancel it (berthctl sync cancel \(id))", isRetryable: true)
+            }
+            let insert = try writer.statement(
+                """
+                INSERT INTO run (id, connection, stream, mode, cause, status, since, until, created, counts)
+                VALUES (?1, ?2, ?3, ?4, ?5, 'queued', ?6, ?7, ?8, ?9)
+                """)
+            insert.bind(1, run.id.description)
+            insert.bind(2, owner.number)
+            insert.bind(3, run.stream.text)
+            insert.bind(4, run.mode.rawValue)
+            insert.bind(5, run.trigger.rawValue)
+            insert.bind(6, run.since?.milliseconds)
+            insert.bind(7, run.until.milliseconds)
+            insert.bind(8, run.createdAt.milliseconds)
+            insert.bind(9, try RunRow.encode(run.counts))
+            try insert.run()
+            let state = try writer.statement(
+                """
+                INSERT INTO stream_state (connection, stream, last_run, last_status) VALUES (?1, ?2, ?3, 'queued')
+                ON CONFLICT DO UPDATE SET last_run = excluded.last_run, last_status = 'queued'
+                """)
+            state.bind(1, owner.number)
+            state.bind(2, run.stream.text)
+            state.bind(3, run.createdAt.milliseconds)
+            try state.run()
+        }
+    }
+
+    public func claimRuns(limit: Int, now: Timestamp) async throws(BerthError) -> [SyncRun] {
+        try await queue.write { writer in
+            let find = try writer.statement(
+                "SELECT number FROM run WHERE status = 'queued' ORDER BY number LIMIT ?1")
+            find.bind(1, Int64(limit))
+            var numbers: [Int64] = []
+            try find.forEach {
+                numbers.append($0.int64(0))
+                return true
+            }
+            let take = try writer.statement(
+                """
+                UPDATE run SET status = 'running', epoch = ?2, attempts = attempts + 1, started = coalesce(started, ?3) WHERE number = ?1
+                """)
+            let load = try writer.statement(dynamic: RunRow.select + " WHERE r.number = ?1")
+            return try numbers.compactMap { number in
+                take.bind(1, number)
+                take.bind(2, writer.epoch)
+                take.bind(3, now.milliseconds)
+                try take.run()
+                load.bind(1, number)
+                return try load.first(RunRow.read)
+            }
+        }
+    }
+
+    public func commitPage(_ changes: [EntityChange], checkpoint: Checkpoint, run: RunID, now: Timestamp) async throws(BerthError)
+        -> SettleReceipt
+    {
+        try await queue.write { writer in
+            let held = try Self.held(run, writer)
+            let seen = held.run.mode == .full ? held.number : nil
+            let (counts, notices, problem) = try writer.applyPage(
+                changes, held.run.connection, run: run, runNumber: seen, stream: held.run.stream, now: now)
+            var total = held.run.counts
+            total += counts
+            let update = try writer.statement(
+                """
+                UPDATE run SET pages = pages + 1, counts = ?2, checkpoint_schema = ?3, checkpoint = ?4, error = coalesce(?5, error)
+                WHERE number = ?1
+                """)
+            update.bind(1, held.number)
+            update.bind(2, try RunRow.encode(total))
+            update.bind(3, Int64(checkpoint.schema))
+            update.bindBlob(4, checkpoint.state)
+            update.bind(5, try problem.map { try FailureText.encode(AttemptFailure(.invalidEvent, "first refused record: \($0)")) })
+            try update.run()
+            return SettleReceipt(notices: notices, notHeld: [], counts: counts, refused: [:])
+        }
+    }
+
+    public func releaseRun(_ id: RunID) async throws(BerthError) {
+        try await queue.write { writer in
+            let update = try writer.statement("UPDATE run SET status = 'queued', epoch = NULL WHERE id = ?1 AND status = 'running' AND epoch = ?2")
+            update.bind(1, id.description)
+            update.bind(2, writer.epoch)
+            try update.run()
+        }
+    }
+
+    private struct HeldRun {
+        let number: Int64
+        let run: SyncRun
+    }
+
+    private static func held(_ id: RunID, _ writer: Writer) throws -> HeldRun {
+        let find = try writer.statement(dynamic: RunRow.select + " WHERE r.id = ?1 AND r.status = 'running' AND r.epoch = ?2")
+        find.bind(1, id.description)
+        find.bind(2, writer.epoch)
+        guard let held = try find.first({ HeldRun(number: $0.int64(18), run: try RunRow.read($0)) }) else {
+            throw BerthError(.conflict, "run \(id) is no longer held by this daemon", hint: "berthctl sync show \(id)")
+        }
+        return held
+    }
+
+    public func finishRun(
+        _ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, now: Timestamp
+    ) async throws(BerthError) -> FinishReceipt {
+        try await queue.write { writer in
+            let held = try Self.held(id, writer)
+            let owner = try writer.owner(held.run.connection)
+            var notices: [Notice] = []
+            var counts = held.run.counts
+            if let entity = deletesUnseen {
+                counts.deleted += try Self.buryUnseen(entity, owner.number, held, now, writer)
+            }
+            let update = try writer.statement(
+                "UPDATE run SET status = ?2, finished = ?3, error = coalesce(?4, error), counts = ?5, epoch = NULL WHERE number = ?1")
+            update.bind(1, held.number)
+            update.bind(2, status.rawValue)
+            update.bind(3, now.milliseconds)
+            update.bind(4, try error.map(FailureText.encode))
+            update.bind(5, try RunRow.encode(counts))
+            try update.run()
+            try Self.noteStream(held.run, status, owner.number, writer)
+            let health = try Self.noteConnection(held.run.connection, owner, status, error, now, writer, &notices)
+            let data = JSONValue.object([
+                "run": .string(id.description), "stream": .string(held.run.stream.text), "status": .string(status.rawValue),
+                "processed": .integer(Int64(counts.processed)), "created": .integer(Int64(counts.created)),
+                "updated": .integer(Int64(counts.updated)), "failed": .integer(Int64(counts.failed)),
+            ])
+            notices.append(try writer.notice("run.finished", held.run.connection, owner, at: now, data: data.text))
+            return FinishReceipt(notices: notices, consecutiveFailures: health.failures, connectionStatus: health.status)
+        }
+    }
+
+    private static func buryUnseen(_ entity: EntityName, _ owner: Int64, _ held: HeldRun, _ now: Timestamp, _ writer: Writer) throws -> Int {
+        _ = try writer.table(entity)
+        let update = try writer.statement(
+            dynamic: """
+                UPDATE \(EntityTables.table(entity)) SET deleted = ?2, updated = ?2
+                WHERE connection = ?1 AND deleted IS NULL AND (seen_run IS NULL OR seen_run <> ?3) AND created < ?4
+                """)
+        update.bind(1, owner)
+        update.bind(2, now.milliseconds)
+        update.bind(3, held.number)
+        update.bind(4, held.run.createdAt.milliseconds)
+        return try update.run()
+    }
+
+    private static func noteStream(_ run: SyncRun, _ status: RunStatus, _ owner: Int64, _ writer: Writer) throws {
+        let reached = (status == .success || status == .partial) && run.mode != .range
+        let update = try writer.statement(
+            """
+            INSERT INTO stream_state (connection, stream, high_water, last_status) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT DO UPDATE SET last_status = excluded.last_status,
+              high_water = max(coalesce(high_water, excluded.high_water), coalesce(excluded.high_water, high_water))
+            """)
+        update.bind(1, owner)
+        update.bind(2, run.stream.text)
+        update.bind(3, reached ? run.until.milliseconds : nil)
+        update.bind(4, status.rawValue)
+        try update.run()
+    }
+
+    /// Three failures in a row put the connection in error; success clears it. A pause stays a pause.
+    private static func noteConnection(
+        _ id: ConnectionID, _ owner: Writer.Owner, _ status: RunStatus, _ error: AttemptFailure?, _ now: Timestamp, _ writer: Writer,
+        _ notices: inout [Notice]
+    ) throws -> (failures: Int, status: ConnectionStatus) {
+        let find = try writer.statement("SELECT failures, status FROM connection WHERE number = ?1")
+        find.bind(1, owner.number)
+        guard let (before, text) = try find.first({ (Int($0.int64(0)), $0.text(1)) }), let current = ConnectionStatus(rawValue: text) else {
+            throw BerthError("store_corrupt", "connection \(id) has an unreadable status")
+        }
+        var failures = before
+        var next = current
+        switch status {
+        case .failed:
+            failures += 1
+            if failures >= 3, current == .active {
+                next = .error
+                let data = JSONValue.object(["failures": .integer(Int64(failures)), "reason": .string(error?.message ?? "")])
+                notices.append(try writer.notice("connection.error", id, owner, at: now, data: data.text))
+            }
+        case .success, .partial:
+            failures = 0
+            if current == .error {
+                next = .active
+                notices.append(try writer.notice("connection.recovered", id, owner, at: now, data: "{}"))
+            }
+        case .cancelled, .queued, .running: break
+        }
+        let update = try writer.statement(
+            """
+            UPDATE connection SET failures = ?2, status = ?3, last_error = CASE WHEN ?4 IS NOT NULL THEN ?4 WHEN ?5 THEN NULL ELSE last_error END,
+              last_sync = CASE WHEN ?5 THEN ?6 ELSE last_sync END WHERE number = ?1
+            """)
+        update.bind(1, owner.number)
+        update.bind(2, Int64(failures))
+        update.bind(3, next.rawValue)
+        update.bind(4, status == .failed ? error?.message : nil)
+        update.bind(5, status == .success || status == .partial ? 1 : 0)
+        update.bind(6, now.milliseconds)
+        try update.run()
+        return (failures, next)
+    }
+
+    public func run(_ id: RunID) async throws(BerthError) -> SyncRun? {
+        try await read { database in
+            var query = ReadQuery(RunRow.select)
+            query.append(" WHERE r.id = ?", id.description)
+            return try query.all(database, RunRow.read).first
+        }
+    }
+
+    public func runs(connection: ConnectionID?, stream: StreamName?, status: RunStatus?, page: PageRequest) async throws(BerthError)
+        -> Page<SyncRun>
+    {
+        let limit = max(1, min(1000, page.limit))
+        return try await read { database in
+            var query = ReadQuery(RunRow.select + " WHERE 1")
+            if let connection { query.append(" AND c.id = ?", connection.description) }
+            if let stream { query.append(" AND r.stream = ?", stream.text) }
+            if let status { query.append(" AND r.status = ?", status.rawValue) }
+            if let cursor = page.cursor { query.append(" AND r.number < ?", try ListCursor(cursor).number) }
+            query.append(" ORDER BY r.number DESC LIMIT ?", Int64(limit + 1))
+            var rows = try query.all(database) { (try RunRow.read($0), $0.int64(18)) }
+            let hasMore = rows.count > limit
+            if hasMore { rows.removeLast() }
+            return Page(items: rows.map(\.0), next: hasMore ? rows.last.map { ListCursor(number: $0.1).text } : nil)
+        }
+    }
+
+    public func streamStates(of connection: ConnectionID?) async throws(BerthError) -> [StreamState] {
+        try await read { database in
+            var query = ReadQuery(
+                """
+                SELECT c.id, s.stream, s.high_water, s.last_run, s.last_status FROM stream_state s
+                JOIN connection c ON c.number = s.connection WHERE c.removed IS NULL
+                """)
+            if let connection { query.append(" AND c.id = ?", connection.description) }
+            return try query.all(database) { row in
+                guard let id = ConnectionID(row.text(0)), let stream = StreamName(row.text(1)) else {
+                    throw BerthError("store_corrupt", "a stream state is unreadable")
+                }
+                return StreamState(
+                    connection: id, stream: stream, highWater: row.optionalInt64(2).map { Timestamp(milliseconds: $0) },
+                    lastRunAt: row.optionalInt64(3).map { Timestamp(milliseconds: $0) },
+                    lastStatus: row.optionalText(4).flatMap { RunStatus(rawValue: $0) })
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+// The store on SQLite: one file, one writer with group commit, many readers. Everything that is promised stands behind
+// `synchronous=FULL`, which is asserted and not assumed: GRDB lowers it to NORMAL on its own.
+
+public import BerthModel
+public import BerthSeams
+import Foundation
+import GRDB
+public import Logging
+import Synchronization
+
+/// The embedded store. All writes are durable when their method returns; reads see the last commit.
+public final class SQLiteStore: Store {
+    /// This life of the daemon.
+    public let epoch: EpochID
+    /// The database file.
+    public let path: String
+
+    let pool: DatabasePool
+    let queue: WriteQueue
+    let epochNumber: Int64
+    let clock: any WallClock
+    let entropy: any Entropy
+    let space: SpaceGuard
+    let lock: FileLock
+    let logger: Logger
+    /// Sequence numbers of events leased by this epoch, so that settling finds rows without an index look-up.
+    let leased = Mutex<[EventID: Int64]>([:])
+
+    /// Limits of the store.
+    public struct Limits: Sendable {
+        /// Writes that may wait before deliveries are refused with `overloaded`.
+        public var queueMax = 20_000
+        /// Space held back so that deletion works on a full disk; twice of it is the low mark.
+        public var ballastBytes: Int64 = 64 << 20
+        /// Defaults.
+        public init() {}
+    }
+
+    /// Opens or creates the database at `path`, migrates it forward (a backup is made first), frees what dead epochs
+    /// held, and asserts that commits are synced. Throws with a hint when another daemon has it open, it is damaged,
+    /// too new, or not durable.
+    public static func open(
+        path: String, clock: any WallClock, entropy: any Entropy, limits: Limits = .init(), logger: Logger
+    ) async throws(BerthError) -> SQLiteStore {
+        do { return try await SQLiteStore(path: path, clock: clock, entropy: entropy, limits: limits, logger: logger) } catch {
+            throw StoreErrors.translate(error)
+        }
+    }
+
+    private init(path: String, clock: any WallClock, entropy: any Entropy, limits: Limits, logger: Logger) async throws {
+        self.path = path
+        self.clock = clock
+        self.entropy = entropy
+        self.logger = logger
+        lock = try FileLock(path: path + ".lock")
+        try Self.prepareFile(path)
+        var configuration = GRDB.Configuration()
+        configuration.busyMode = .timeout(5)
+        configuration.maximumReaderCount = 4
+        configuration.foreignKeysEnabled = false
+        pool = try DatabasePool(path: path, configuration: configuration)
+        try await Self.makeDurable(pool)
+        let backup: @Sendable (Int) throws -> Void = { version in try Self.backUpBeforeMigration(path, version, clock.now()) }
+        try await pool.writeWithoutTransaction { database in try Migrations.apply(database, backup: backup) }
+        epoch = EpochID(clock, entropy)
+        let now = clock.now()
+        epochNumber = try await pool.write { [epoch] database in try Self.begin(epoch, at: now, database) }
+        space = try SpaceGuard(folder: (path as NSString).deletingLastPathComponent, ballastBytes: limits.ballastBytes)
+        queue = WriteQueue(pool: pool, queueMax: limits.queueMax) { [epochNumber] database in
+            Writer(database: database, epoch: epochNumber, clock: clock, entropy: entropy)
+        }
+        try await define(EntityDefinition.builtIn)
+    }
+
+    /// Reads on a snapshot of its own.
+    func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws(BerthError) -> T {
+        do { return try await pool.read(body) } catch { throw StoreErrors.translate(error) }
+    }
+
+    /// Waits for running writes and closes; later calls throw.
+    public func close() async {
+        await queue.close()
+        do { try pool.close() } catch { logger.error("database not closed cleanly", metadata: ["error": "\(error)"]) }
+        lock.release()
+    }
+}

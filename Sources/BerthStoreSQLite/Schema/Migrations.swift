@@ -1,0 +1,79 @@
+// The tables that do not depend on entities, forward only. Each step runs in one transaction with its number.
+//
+//   connection   one row per connection, kept after removal: rows of other tables refer to its number
+//   event        the inbox and its queue in one: state, due time and attempt stand beside the delivery
+//   dedup        one row per delivery key and connection, kept longer than its event
+//   run          sync runs with their checkpoint; stream_state: what runs of a stream reached
+//   notice       what subscribers are told; audit: who did what; secret: sealed values
+
+import BerthModel
+import GRDB
+
+enum Migrations {
+    /// One step from version `number - 1`.
+    static let steps: [String] = [
+        """
+        CREATE TABLE connection (
+          number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, provider TEXT NOT NULL, workspace TEXT NOT NULL, name TEXT NOT NULL,
+          status TEXT NOT NULL, failures INTEGER NOT NULL DEFAULT 0, last_error TEXT, last_sync INTEGER, created INTEGER NOT NULL,
+          updated INTEGER NOT NULL, definition TEXT NOT NULL, removed INTEGER);
+        CREATE UNIQUE INDEX connection_name ON connection (provider, workspace, name) WHERE removed IS NULL;
+
+        CREATE TABLE event (
+          sequence INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, connection INTEGER NOT NULL, kind TEXT NOT NULL,
+          state INTEGER NOT NULL, attempt INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL, received INTEGER NOT NULL, settled INTEGER,
+          epoch INTEGER, unsupported INTEGER NOT NULL DEFAULT 0, ordering TEXT, dedup TEXT NOT NULL, method TEXT NOT NULL,
+          query TEXT NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL, failure TEXT);
+        CREATE UNIQUE INDEX event_id ON event (id);
+        CREATE INDEX event_due ON event (connection, due, sequence) WHERE state IN (0, 2, 3);
+        CREATE INDEX event_order ON event (connection, ordering, sequence) WHERE ordering IS NOT NULL AND state < 4;
+        CREATE INDEX event_running ON event (sequence) WHERE state = 1;
+        CREATE INDEX event_dead ON event (sequence) WHERE state = 6;
+
+        CREATE TABLE dedup (connection INTEGER NOT NULL, key BLOB NOT NULL, event TEXT NOT NULL, at INTEGER NOT NULL,
+          PRIMARY KEY (connection, key)) WITHOUT ROWID;
+
+        CREATE TABLE run (
+          number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, connection INTEGER NOT NULL, stream TEXT NOT NULL,
+          mode TEXT NOT NULL, cause TEXT NOT NULL, status TEXT NOT NULL, since INTEGER, until INTEGER NOT NULL, created INTEGER NOT NULL,
+          started INTEGER, finished INTEGER, pages INTEGER NOT NULL DEFAULT 0, attempts INTEGER NOT NULL DEFAULT 0, counts TEXT NOT NULL,
+          error TEXT, checkpoint_schema INTEGER, checkpoint BLOB, epoch INTEGER);
+        CREATE UNIQUE INDEX run_open ON run (connection, stream) WHERE status IN ('queued', 'running');
+
+        CREATE TABLE stream_state (connection INTEGER NOT NULL, stream TEXT NOT NULL, high_water INTEGER, last_run INTEGER,
+          last_status TEXT, PRIMARY KEY (connection, stream)) WITHOUT ROWID;
+
+        CREATE TABLE notice (sequence INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, connection INTEGER NOT NULL,
+          at INTEGER NOT NULL, data TEXT NOT NULL);
+
+        CREATE TABLE audit (sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL,
+          connection INTEGER, detail TEXT NOT NULL, address TEXT);
+
+        CREATE TABLE secret (connection TEXT NOT NULL, slot TEXT NOT NULL, key_id TEXT NOT NULL, sealed BLOB NOT NULL,
+          PRIMARY KEY (connection, slot)) WITHOUT ROWID;
+
+        CREATE TABLE entity (name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID;
+        CREATE TABLE epoch (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, began INTEGER NOT NULL);
+        """
+    ]
+
+    /// Brings the schema up to this program's version. `backup` is called before the first change of a database that
+    /// already holds data.
+    static func apply(_ database: Database, backup: (Int) throws -> Void) throws {
+        let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        guard version <= steps.count else {
+            throw BerthError(
+                "store_too_new", "the database has schema version \(version), this berthd knows \(steps.count)",
+                hint: "install the berthd that wrote it, or restore the backup it made before migrating (berth.db.backup-*)")
+        }
+        guard version < steps.count else { return }
+        if version > 0 { try backup(version) }
+        for (index, step) in steps.enumerated().dropFirst(version) {
+            try database.inTransaction(.immediate) {
+                try database.execute(sql: step)
+                try database.execute(sql: "PRAGMA user_version = \(index + 1)")
+                return .commit
+            }
+        }
+    }
+}

@@ -1,0 +1,44 @@
+// From SQLite's errors to what an operator reads.
+
+import BerthModel
+import GRDB
+import GRDBSQLite
+
+enum StoreErrors {
+    static func code(_ error: any Error) -> Int32? {
+        if let failure = error as? SQLiteFailure { return failure.code & 0xFF }
+        if let failure = error as? DatabaseError { return failure.resultCode.rawValue }
+        return nil
+    }
+
+    static func translate(_ error: any Error) -> BerthError {
+        if let error = error as? BerthError { return error }
+        let message = (error as? SQLiteFailure)?.message ?? "\(error)"
+        switch code(error) {
+        case SQLITE_FULL:
+            return BerthError(
+                .overloaded, "the disk is full: \(message)", hint: "free space where the database lives; nothing accepted was lost",
+                isRetryable: true, retryAfter: .seconds(30))
+        case SQLITE_IOERR:
+            return BerthError(
+                .store, "the disk failed: \(message)",
+                hint: "check the disk and its file system, then restart berthd: after a failed sync nothing more is accepted")
+        case SQLITE_CORRUPT, SQLITE_NOTADB:
+            return BerthError(
+                "store_corrupt", "the database is damaged: \(message)",
+                hint: "stop berthd, restore the last backup (berthctl backup makes them), keep the damaged file for analysis")
+        case SQLITE_BUSY, SQLITE_LOCKED:
+            return BerthError(
+                .store, "another process holds the database: \(message)", hint: "find it with: fuser berth.db", isRetryable: true)
+        default: return BerthError(.store, message)
+        }
+    }
+
+    /// After these nothing may be acknowledged any more: dirty pages may be gone though a later sync succeeds.
+    static func isFatal(_ error: any Error) -> Bool {
+        switch code(error) {
+        case SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,129 @@
+// Secrets of connections, sealed at rest and opened in memory only. It keeps no file and no database of its own:
+// sealed values live in whatever SealedSecretStore it is given.
+
+public import BerthModel
+public import BerthSeams
+
+/// A ``SecretStore`` over sealed values.
+///
+/// Isolation: an actor; changes (set, remove, re-sealing) run one at a time, reads beside them.
+/// Opened values are kept in memory, at most `cacheLimit`, and dropped when they change.
+public actor Vault: SecretStore {
+    let store: any SealedSecretStore
+    let keyring: VaultKeyring
+    private let cacheLimit: Int
+
+    private struct Place: Hashable {
+        var connection: ConnectionID
+        var slot: String
+    }
+    private var cache: [Place: Secret] = [:]
+    /// Counts changes per connection, so that a read that overlapped a change is not cached.
+    private var changes: [ConnectionID: Int] = [:]
+    private var isChanging = false
+    private var waiters: [CheckedContinuation<Void, Never>] = []
+
+    private init(store: any SealedSecretStore, keyring: VaultKeyring, cacheLimit: Int) {
+        self.store = store
+        self.keyring = keyring
+        self.cacheLimit = cacheLimit
+    }
+
+    /// A vault over `store`, after checking that every stored value's key is at hand and that a sample of up to
+    /// `sampleCount` values per key opens: a wrong key is told at start, not at the first request at night.
+    public static func open(
+        over store: any SealedSecretStore, with keyring: VaultKeyring, cacheLimit: Int = 10_000, sampleCount: Int = 8
+    ) async throws(BerthError) -> Vault {
+        let all = try await store.allSealedSecrets()
+        let unknown = Set(all.map(\.secret.keyID)).subtracting(keyring.ids)
+        guard unknown.isEmpty else {
+            let count = all.count { unknown.contains($0.secret.keyID) }
+            throw BerthError(
+                .vaultKey,
+                "\(count) of \(all.count) stored secrets were sealed with key \(unknown.sorted().joined(separator: ", ")), "
+                    + "but the keys at hand are \(keyring.ids.joined(separator: ", "))",
+                hint: "put the key they were sealed with into the key file, or beside it as KEYFILE.old")
+        }
+        for id in keyring.ids {
+            guard let key = keyring.key(id) else { continue }
+            let mine = all.filter { $0.secret.keyID == id }
+            for item in mine.enumerated() where item.offset % max(1, mine.count / max(1, sampleCount)) == 0 {
+                let value = item.element
+                guard SealedBox.open(value.secret, connection: value.connection, slot: value.slot, with: key) != nil else {
+                    throw broken(slot: value.slot, connection: value.connection, keyID: id)
+                }
+            }
+        }
+        return Vault(store: store, keyring: keyring, cacheLimit: cacheLimit)
+    }
+
+    /// Ids of the keys at hand, the sealing one first.
+    public nonisolated var keyIDs: [String] { keyring.ids }
+
+    /// The value of a slot; nil when none was set. Throws `vault_sealed` when it cannot be opened.
+    public func secret(_ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) -> Secret? {
+        let place = Place(connection: connection, slot: slot.text)
+        while true {
+            if let cached = cache[place] { return cached }
+            let before = changes[connection]
+            guard let sealed = try await store.sealedSecret(connection: connection, slot: place.slot) else {
+                if changes[connection] != before { continue }
+                return nil
+            }
+            if changes[connection] != before { continue }
+            guard let key = keyring.key(sealed.keyID) else {
+                throw BerthError(
+                    .vaultKey, "\(place.slot) of \(connection) was sealed with key \(sealed.keyID), which is not at hand",
+                    hint: "put that key beside the key file as KEYFILE.old and restart")
+            }
+            guard let secret = SealedBox.open(sealed, connection: connection, slot: place.slot, with: key) else {
+                throw Self.broken(slot: place.slot, connection: connection, keyID: sealed.keyID)
+            }
+            if cache.count >= cacheLimit { cache.removeAll(keepingCapacity: true) }
+            cache[place] = secret
+            return secret
+        }
+    }
+
+    /// Seals and stores; durable when it returns.
+    public func set(_ secret: Secret, _ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) {
+        let sealed = try SealedBox.seal(secret, connection: connection, slot: slot.text, with: keyring.current)
+        await beginChange()
+        defer { endChange() }
+        drop(connection)
+        // Dropped again afterwards: a read that began before the store's commit must not stay.
+        defer { drop(connection) }
+        try await store.setSealedSecret(sealed, connection: connection, slot: slot.text)
+    }
+
+    /// Forgets all slots of a connection durably.
+    public func removeAll(of connection: ConnectionID) async throws(BerthError) {
+        await beginChange()
+        defer { endChange() }
+        drop(connection)
+        defer { drop(connection) }
+        try await store.removeSealedSecrets(connection: connection)
+    }
+
+    private func drop(_ connection: ConnectionID) {
+        changes[connection, default: 0] += 1
+        for place in cache.keys where place.connection == connection { cache[place] = nil }
+    }
+
+    /// Waits its turn to change something: re-sealing must not overwrite a value set meanwhile.
+    func beginChange() async {
+        if isChanging { await withCheckedContinuation { waiters.append($0) } }
+        isChanging = true
+    }
+
+    /// Hands the turn to the longest-waiting change.
+    func endChange() {
+        if waiters.isEmpty { isChanging = false } else { waiters.removeFirst().resume() }
+    }
+
+    static func broken(slot: String, connection: ConnectionID, keyID: String) -> BerthError {
+        BerthError(
+            .vaultSealed, "\(slot) of \(connection) does not open with key \(keyID): the stored value was changed or moved",
+            hint: "restore the database from a backup, or set the credential of the connection again")
+    }
+}

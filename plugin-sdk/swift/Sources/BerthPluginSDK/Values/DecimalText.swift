@@ -1,0 +1,81 @@
+// Decimals as text: money never passes through a binary fraction.
+
+/// Reads decimal numbers without changing their digits.
+public enum DecimalText {
+    /// `-12.50`: sign, digits, fraction.
+    public static func isPlain(_ bytes: some Collection<UInt8>) -> Bool {
+        var hasDigit = false
+        var hasPoint = false
+        var endsInDigit = false
+        var isFirst = true
+        for byte in bytes {
+            endsInDigit = byte &- 48 < 10
+            if endsInDigit {
+                hasDigit = true
+            } else if byte == UInt8(ascii: "."), hasDigit, !hasPoint {
+                hasPoint = true
+            } else if byte != UInt8(ascii: "-") || !isFirst {
+                return false
+            }
+            isFirst = false
+        }
+        return endsInDigit
+    }
+
+    /// Plain text of `$1,234.50`, `1.5e2`, `+3`, `.5`; nil when it is no number.
+    public static func plain(_ text: String) -> String? {
+        let bytes = text.utf8.filter { $0 != UInt8(ascii: "$") && $0 != UInt8(ascii: ",") && $0 != 0x20 }
+        let parts = bytes.split(maxSplits: 1, omittingEmptySubsequences: false) { $0 | 0x20 == UInt8(ascii: "e") }
+        guard var mantissa = parts.first.map({ Array($0) }) else { return nil }
+        if mantissa.first == UInt8(ascii: "+") { mantissa.removeFirst() }
+        let isNegative = mantissa.first == UInt8(ascii: "-")
+        if isNegative { mantissa.removeFirst() }
+        if mantissa.first == UInt8(ascii: ".") { mantissa.insert(48, at: 0) }
+        guard isPlain(mantissa), mantissa.first != UInt8(ascii: "-") else { return nil }
+        if parts.count == 2 {
+            guard let exponent = Int(String(decoding: parts[1], as: UTF8.self)), abs(exponent) <= 30 else { return nil }
+            mantissa = shifted(mantissa, by: exponent)
+        }
+        return (isNegative ? "-" : "") + String(decoding: mantissa, as: UTF8.self)
+    }
+
+    private static func shifted(_ mantissa: [UInt8], by exponent: Int) -> [UInt8] {
+        let parts = mantissa.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        var digits = Array(parts[0]) + (parts.count > 1 ? Array(parts[1]) : [])
+        var point = parts[0].count + exponent
+        if point <= 0 {
+            digits.insert(contentsOf: [UInt8](repeating: 48, count: 1 - point), at: 0)
+            point = 1
+        }
+        if point > digits.count { digits += [UInt8](repeating: 48, count: point - digits.count) }
+        let whole = digits[..<point].drop { $0 == 48 }
+        let fraction = digits[point...]
+        return (whole.isEmpty ? [48] : Array(whole)) + (fraction.isEmpty ? [] : [UInt8(ascii: ".")] + fraction)
+    }
+}
+
+/// Durations.
+public enum WholeSeconds {
+    /// Seconds of a number, of digits as text (fractions cut), or of `h:mm:ss` and `m:ss`.
+    public static func value(_ node: JSONNode) -> Int64? {
+        switch node.kind {
+        case .number: return node.int64 ?? cut(node.rawBytes)
+        case .string:
+            guard node.isPresent else { return nil }
+            let parts = node.rawBytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+            guard parts.count <= 3 else { return nil }
+            var total: Int64 = 0
+            for part in parts {
+                guard let value = cut(part), total < 1 << 40 else { return nil }
+                total = total * 60 + value
+            }
+            return total
+        default: return nil
+        }
+    }
+
+    private static func cut(_ bytes: ArraySlice<UInt8>) -> Int64? {
+        guard DecimalText.isPlain(bytes) else { return nil }
+        return Int64(String(decoding: bytes.prefix { $0 != UInt8(ascii: ".") }, as: UTF8.self))
+    }
+}
