@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -105,6 +106,18 @@ void *berth_map_shared(int32_t fd, size_t bytes) {
 }
 
 void berth_unmap(void *address, size_t bytes) { munmap(address, bytes); }
+
+int32_t berth_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int32_t berth_pipe(int32_t fds[2]) { return pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : errno; }
+
+ssize_t berth_receive(int32_t fd, void *bytes, size_t count) {
+    for (;;) {
+        ssize_t received = recv(fd, bytes, count, MSG_DONTWAIT);
+        if (received >= 0) return received;
+        if (errno != EINTR) return -(ssize_t)errno;
+    }
+}
 
 ssize_t berth_send(int32_t fd, const void *bytes, size_t count) {
     for (;;) {

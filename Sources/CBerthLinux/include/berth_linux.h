@@ -72,6 +72,15 @@ void *berth_map_shared(int32_t fd, size_t bytes);
 /* Undoes berth_map_shared. */
 void berth_unmap(void *address, size_t bytes);
 
+/* A close-on-exec, non-blocking eventfd. The descriptor or -1 and errno. */
+int32_t berth_event_descriptor(void);
+
+/* A pipe that closes on exec and does not block. 0 or an errno. */
+int32_t berth_pipe(int32_t fds[2]);
+
+/* Reads once from a socket without blocking; bytes read, 0 at the end, or -errno. */
+ssize_t berth_receive(int32_t fd, void *bytes, size_t count);
+
 /* Writes once without raising SIGPIPE and without blocking; bytes sent, or -errno. */
 ssize_t berth_send(int32_t fd, const void *bytes, size_t count);
 

@@ -1,0 +1,297 @@
+// From plugin.toml to a checked PluginManifest. Form and meaning: docs/manifest.md. Runs no plugin code and looks at no other
+// file of the bundle; that is PluginBundle's part.
+
+public import BerthModel
+import Foundation
+
+/// Reads manifests.
+public struct ManifestReader: Sendable {
+    /// Says what is wrong with a schedule text; nil: nothing.
+    public typealias ScheduleCheck = @Sendable (String) -> String?
+
+    private let scheduleProblem: ScheduleCheck
+
+    /// A reader; the default check of schedules looks at their first word only.
+    public init(scheduleProblem: @escaping ScheduleCheck = ManifestReader.firstWordOfSchedule) {
+        self.scheduleProblem = scheduleProblem
+    }
+
+    /// `every ...` or `cron ...`
+    public static let firstWordOfSchedule: ScheduleCheck = { text in
+        text.hasPrefix("every ") || text.hasPrefix("cron ") ? nil : "a schedule begins with \"every\" or \"cron\""
+    }
+
+    /// Reads the file at `path`. Throws `manifest_missing`, `manifest_invalid` or `abi_mismatch`.
+    public func read(path: String) throws(BerthError) -> PluginManifest {
+        let data: Data
+        do { data = try Data(contentsOf: URL(filePath: path)) } catch {
+            throw BerthError(
+                "manifest_missing", "\(path) can't be read: \(error.localizedDescription)",
+                hint: "a bundle is a folder with a plugin.toml that the daemon's user may read")
+        }
+        guard data.count <= ManifestSource.bytesMax else {
+            throw BerthError("manifest_invalid", "\(path) has \(data.count) bytes, \(ManifestSource.bytesMax) are allowed", hint: "is this a manifest?")
+        }
+        guard let text = String(validating: data, as: UTF8.self) else {
+            throw BerthError("manifest_invalid", "\(path) is not UTF-8", hint: "save it as UTF-8 without a byte order mark")
+        }
+        return try read(text: text, path: path)
+    }
+
+    /// Reads a text; `path` is named in errors.
+    public func read(text: String, path: String = "plugin.toml") throws(BerthError) -> PluginManifest {
+        let source = try ManifestSource(path: path, text: text)
+        let root = try ManifestSection(
+            source, path: "", members: source.root,
+            keys: [
+                "manifest_version", "id", "name", "version", "publisher", "license", "abi", "state_schema", "library", "runtime", "http",
+                "credentials", "settings", "webhook", "streams", "actions", "entities",
+            ])
+        guard let version = try root.integer("manifest_version", in: 0...Int.max) else {
+            throw root.refusal("manifest_version", "is required and missing", hint: "manifest_version = 1")
+        }
+        guard version == 1 else {
+            throw root.refusal("manifest_version", "\(version) is unknown, this daemon reads 1", hint: "update Berth, or write manifest_version = 1")
+        }
+        let id = try root.name("id", as: ProviderName.self)
+        guard let abi = try root.integer("abi", in: 0...Int(UInt32.max)) else {
+            throw root.refusal("abi", "is required and missing", hint: "abi = \(Self.abi)")
+        }
+        guard abi == Self.abi else {
+            throw BerthError(
+                "abi_mismatch", "\(source.place(of: "abi")): plugin \(id) was built against ABI \(abi), this daemon offers \(Self.abi)",
+                hint: abi > Self.abi ? "update Berth" : "build the plugin again with the SDK of this release")
+        }
+        let settings = try settings(root)
+        let entities = try entities(root)
+        return PluginManifest(
+            id: id, name: try root.text("name") ?? id.text, version: try semanticVersion(root), publisher: try root.text("publisher") ?? "",
+            license: try root.text("license") ?? "", abi: UInt32(abi), libraries: try libraries(root), runtime: try runtime(root),
+            http: try http(root, settings), credentials: try credentials(root), settings: settings, webhook: try WebhookReader.webhook(root),
+            streams: try streams(root, entities), actions: try actions(root), entities: entities,
+            stateSchema: UInt32(try root.integer("state_schema", in: 0...Int(UInt32.max)) ?? 1))
+    }
+
+    /// The ABI version this daemon offers.
+    static let abi = 1
+
+    private func semanticVersion(_ root: ManifestSection) throws(BerthError) -> String {
+        let text = try root.requiredText("version", max: 128)
+        let core = text.split(separator: "+", maxSplits: 1)[0].split(separator: "-", maxSplits: 1)[0].split(separator: ".", omittingEmptySubsequences: false)
+        guard core.count == 3, core.allSatisfy({ UInt32($0) != nil && ($0 == "0" || !$0.hasPrefix("0")) }) else {
+            throw root.refusal("version", "\"\(text)\" is not a semantic version", hint: "such as 1.4.0 or 2.0.0-beta.1")
+        }
+        return text
+    }
+
+    private func libraries(_ root: ManifestSection) throws(BerthError) -> [String: PluginManifest.Library] {
+        var libraries: [String: PluginManifest.Library] = [:]
+        for (platform, section) in try root.namedSections("library", keys: ["file", "sha256"]) {
+            let file = try section.requiredText("file", max: 255)
+            guard !file.contains("/"), file != ".", file != "..", !file.contains("\0") else {
+                throw section.refusal("file", "\"\(file)\" is not a plain file name", hint: "the library stands in the bundle's folder itself")
+            }
+            let digest = try section.text("sha256") ?? ""
+            guard digest.isEmpty || (digest.utf8.count == 64 && digest.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }) else {
+                throw section.refusal("sha256", "\"\(digest.prefix(80))\" is not a SHA-256 in lower-case hex", hint: "berthctl plugin seal writes it")
+            }
+            libraries[platform] = .init(file: file, sha256: digest)
+        }
+        guard !libraries.isEmpty else {
+            throw root.refusal("library", "names no library", hint: "[library] linux-x86_64 = { file = \"lib<id>.so\", sha256 = \"\" }")
+        }
+        return libraries
+    }
+
+    private func runtime(_ root: ManifestSection) throws(BerthError) -> PluginManifest.Runtime {
+        var runtime = PluginManifest.Runtime()
+        guard
+            let section = try root.section(
+                "runtime",
+                keys: [
+                    "isolation", "max_concurrency", "memory_mib", "event_batch", "event_deadline_seconds", "page_deadline_seconds",
+                    "action_deadline_seconds",
+                ])
+        else { return runtime }
+        runtime.isolation = try section.choice("isolation", Isolation.allCases)
+        runtime.maxConcurrency = try section.integer("max_concurrency", in: 1...64) ?? runtime.maxConcurrency
+        runtime.memoryMiB = try section.integer("memory_mib", in: 16...65_536) ?? runtime.memoryMiB
+        runtime.eventBatch = try section.integer("event_batch", in: 1...1024) ?? runtime.eventBatch
+        runtime.eventDeadlineSeconds = try section.integer("event_deadline_seconds", in: 1...3600) ?? runtime.eventDeadlineSeconds
+        runtime.pageDeadlineSeconds = try section.integer("page_deadline_seconds", in: 1...3600) ?? runtime.pageDeadlineSeconds
+        runtime.actionDeadlineSeconds = try section.integer("action_deadline_seconds", in: 1...3600) ?? runtime.actionDeadlineSeconds
+        return runtime
+    }
+
+    private func http(_ root: ManifestSection, _ settings: [String: SettingSpec]) throws(BerthError) -> PluginManifest.HTTP {
+        var http = PluginManifest.HTTP()
+        guard let section = try root.section("http", keys: ["base_url", "allowed_hosts", "max_concurrent", "timeout_seconds", "rate_limits"])
+        else { return http }
+        if let url = try section.text("base_url") {
+            guard url.hasPrefix("https://") || url.hasPrefix("http://"), !url.hasSuffix("/") else {
+                throw section.refusal("base_url", "\"\(url.prefix(120))\" is not an address", hint: "https://host[:port][/path] without a slash at its end")
+            }
+            for piece in url.split(separator: "{").dropFirst() {
+                let name = String(piece.prefix { $0 != "}" })
+                guard piece.contains("}"), let setting = settings[name], !setting.isSecret else {
+                    let meant = NearestName.of(name, among: settings.filter { !$0.value.isSecret }.keys)
+                    throw section.refusal(
+                        "base_url", "{\(name)} is not one of the plugin's settings that may be shown", hint: meant.map { "did you mean {\($0)}?" })
+                }
+            }
+            http.baseURL = url
+        }
+        http.allowedHosts = try section.texts("allowed_hosts") ?? []
+        for host in http.allowedHosts {
+            let plain = host.hasPrefix("*.") ? String(host.dropFirst(2)) : host
+            guard !plain.isEmpty, plain.utf8.allSatisfy({ $0 < 128 && ($0 == 45 || $0 == 46 || ($0 | 32 >= 97 && $0 | 32 <= 122) || (48...57).contains($0)) }) else {
+                throw section.refusal("allowed_hosts", "\"\(host.prefix(80))\" is not a host name", hint: "api.example.com or *.example.com, no scheme, no port")
+            }
+        }
+        http.maxConcurrent = try section.integer("max_concurrent", in: 1...256) ?? http.maxConcurrent
+        http.timeoutSeconds = try section.integer("timeout_seconds", in: 1...3600) ?? http.timeoutSeconds
+        for limit in try section.sections("rate_limits", keys: ["requests", "per", "class"]) {
+            guard let requests = try limit.integer("requests", in: 1...1_000_000_000) else { throw limit.refusal("requests", "is required and missing") }
+            let windows = ["second": 1, "minute": 60, "hour": 3600, "day": 86_400]
+            let per = try limit.requiredText("per")
+            guard let window = windows[per] else { throw limit.unknownChoice("per", per, ["second", "minute", "hour", "day"]) }
+            http.rateLimits.append(.init(requests: requests, windowSeconds: window, requestClass: try limit.text("class")))
+        }
+        return http
+    }
+
+    private func credentials(_ root: ManifestSection) throws(BerthError) -> [CredentialSpec] {
+        var specs: [CredentialSpec] = []
+        for section in try root.sections("credentials", keys: ["kind", "placements"]) {
+            guard let kind = try section.choice("kind", [CredentialSpec.Kind.apiKey, .basic]) else { throw section.refusal("kind", "is required and missing") }
+            guard !specs.contains(where: { $0.kind == kind }) else { throw section.refusal("kind", "\"\(kind.rawValue)\" stands here twice") }
+            var placements: [CredentialSpec.Placement] = []
+            for placement in try section.sections("placements", keys: ["field", "in", "scheme", "name"]) {
+                let field = try placement.requiredText("field", max: 64)
+                let place: CredentialSpec.Placement.Place
+                switch try placement.requiredText("in") {
+                case "authorization": place = .authorization(scheme: try placement.text("scheme") ?? "Bearer")
+                case "header": place = .header(try placement.requiredText("name").lowercased())
+                case "query": place = .query(try placement.requiredText("name"))
+                case let other: throw placement.unknownChoice("in", other, ["authorization", "header", "query"])
+                }
+                placements.append(.init(field: field, place: place))
+            }
+            if kind == .apiKey, placements.isEmpty {
+                throw section.refusal("placements", "says not where the key goes", hint: "placements = [{ field = \"token\", in = \"authorization\", scheme = \"Bearer\" }]")
+            }
+            specs.append(CredentialSpec(kind: kind, placements: kind == .basic ? [] : placements))
+        }
+        return specs
+    }
+
+    private func settings(_ root: ManifestSection) throws(BerthError) -> [String: SettingSpec] {
+        var specs: [String: SettingSpec] = [:]
+        for (name, section) in try root.namedSections("settings", keys: ["type", "required", "secret", "default", "help"]) {
+            guard let type = try section.choice("type", [SettingSpec.ValueType.string, .integer, .number, .boolean]) else {
+                throw section.refusal("type", "is required and missing", hint: "string, integer, number or boolean")
+            }
+            var value: JSONValue?
+            if let node = section.members["default"] {
+                switch (type, node) {
+                case (.string, .string(let text)): value = .string(text)
+                case (.integer, .integer(let number)): value = .integer(Int64(number))
+                case (.number, .integer(let number)): value = .integer(Int64(number))
+                case (.number, .number(let number)): value = .number(number)
+                case (.boolean, .bool(let flag)): value = .bool(flag)
+                default: throw section.refusal("default", "\(node.shown) is not of type \(type.rawValue)")
+                }
+            }
+            let isSecret = try section.bool("secret") ?? false
+            if isSecret, value != nil { throw section.refusal("default", "a secret has no default") }
+            specs[name] = SettingSpec(
+                type: type, isRequired: try section.bool("required") ?? false, isSecret: isSecret, defaultValue: value,
+                help: try section.text("help") ?? "")
+        }
+        return specs
+    }
+
+    private func streams(_ root: ManifestSection, _ entities: [EntityDefinition]) throws(BerthError) -> [StreamSpec] {
+        let known = (EntityDefinition.builtIn + entities).map(\.name.text)
+        var streams: [StreamSpec] = []
+        for section in try root.sections(
+            "streams", keys: ["name", "entity", "readable", "writable", "incremental", "overlap", "schedule", "deletes_unseen"])
+        {
+            let name = try section.name("name", as: StreamName.self)
+            guard !streams.contains(where: { $0.name == name }) else { throw section.refusal("name", "stream \(name) stands here twice") }
+            let entity = try section.name("entity", as: EntityName.self)
+            guard known.contains(entity.text) else { throw section.unknownChoice("entity", entity.text, known) }
+            let schedule = try section.text("schedule")
+            if let schedule, let problem = scheduleProblem(schedule) {
+                throw section.refusal("schedule", "\"\(schedule.prefix(80))\": \(problem)", hint: "every 30s|5m|1h|1d, or cron 0 3 * * *")
+            }
+            streams.append(
+                StreamSpec(
+                    name: name, entity: entity, isReadable: try section.bool("readable") ?? true,
+                    isWritable: try section.bool("writable") ?? false, isIncremental: try section.bool("incremental") ?? false,
+                    overlapSeconds: try overlap(section), defaultSchedule: schedule,
+                    deletesUnseen: try section.bool("deletes_unseen") ?? false))
+        }
+        return streams
+    }
+
+    private func overlap(_ section: ManifestSection) throws(BerthError) -> Int64 {
+        guard let text = try section.text("overlap") else { return 0 }
+        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        guard let last = text.last, let unit = units[last], let number = Int64(text.dropLast()), (0...1_000_000).contains(number) else {
+            throw section.refusal("overlap", "\"\(text.prefix(40))\" is not a length of time", hint: "a number and s, m, h or d: 72h")
+        }
+        return number * unit
+    }
+
+    private func actions(_ root: ManifestSection) throws(BerthError) -> [ActionSpec] {
+        var actions: [ActionSpec] = []
+        for section in try root.sections("actions", keys: ["name", "help", "input_schema"]) {
+            let name = try section.requiredText("name", max: 64)
+            guard StreamName(name) != nil else { throw section.refusal("name", "\"\(name)\" is not a name") }
+            guard !actions.contains(where: { $0.name == name }) else { throw section.refusal("name", "action \(name) stands here twice") }
+            let schema = try section.text("input_schema", max: 65_536)
+            if let schema { try Self.check(schema: schema, section) }
+            actions.append(ActionSpec(name: name, help: try section.text("help") ?? "", inputSchema: schema))
+        }
+        return actions
+    }
+
+    private static func check(schema: String, _ section: ManifestSection) throws(BerthError) {
+        let kind: JSONNode.Kind
+        do throws(JSONError) { kind = try JSONDocument(Array(schema.utf8)).root.kind } catch {
+            throw section.refusal("input_schema", "is not JSON: \(error)")
+        }
+        guard kind == .object else { throw section.refusal("input_schema", "is not a JSON object") }
+    }
+
+    private func entities(_ root: ManifestSection) throws(BerthError) -> [EntityDefinition] {
+        var entities: [EntityDefinition] = []
+        for section in try root.sections("entities", keys: ["name", "fields"]) {
+            let name = try section.name("name", as: EntityName.self)
+            guard !(EntityDefinition.builtIn + entities).contains(where: { $0.name == name }) else {
+                throw section.refusal("name", "entity \(name) exists already", hint: "map the stream to it instead")
+            }
+            var fields: [FieldDefinition] = []
+            for field in try section.sections("fields", keys: ["name", "type", "values", "indexed", "required", "references"]) {
+                let fieldName = try field.requiredText("name", max: 64)
+                guard let first = fieldName.utf8.first, (97...122).contains(first),
+                    fieldName.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 95 }),
+                    !fields.contains(where: { $0.name == fieldName })
+                else { throw field.refusal("name", "\"\(fieldName)\" is not a field name or stands here twice", hint: "a-z, then a-z 0-9 _") }
+                guard let type = try field.choice("type", FieldDefinition.FieldType.allCases) else { throw field.refusal("type", "is required and missing") }
+                let values = try field.texts("values") ?? []
+                guard (type == .enumeration) == !values.isEmpty else {
+                    throw field.refusal("values", type == .enumeration ? "an enumeration needs its values" : "only an enumeration has values")
+                }
+                fields.append(
+                    FieldDefinition(
+                        fieldName, type, isRequired: try field.bool("required") ?? false, isIndexed: try field.bool("indexed") ?? false,
+                        values: values, references: try field.text("references") == nil ? nil : try field.name("references", as: EntityName.self)))
+            }
+            guard !fields.isEmpty else { throw section.refusal("fields", "names no field") }
+            entities.append(EntityDefinition(name: name, fields: fields))
+        }
+        return entities
+    }
+}
