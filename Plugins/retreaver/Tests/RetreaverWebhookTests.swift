@@ -10,7 +10,8 @@ import Testing
         try PluginHarness(RetreaverAdapter.self, settings: RetreaverReadTests.settings, http: answer)
     }
 
-    static let query = "event=call_end&call_uuid=3b0f&caller=%2B12025550143&tracking=%2B18885550199&zip=20001&lead_id=[lead_id]&call_key=hush"
+    static let query =
+        "event=call_end&call_uuid=3b0f&caller=%2B12025550143&tracking=%2B18885550199&zip=20001&lead_id=[lead_id]&call_key=hush"
 
     @Test(arguments: ["GET", "POST", "form", "json"])
     func readsEveryForm(_ form: String) throws {

@@ -38,15 +38,17 @@ import Testing
 
     @Test func writesOnlyWhatIsThere() throws {
         // Breaks when an early pixel with empty or unresolved values wipes what the call log told.
-        let body = #"{"event":"recording","call_id":"c1","revenue":"","payout":"[Call:ConversionPayout]","duration":null,"caller":"  ","recording":"https://r.test/1"}"#
+        let empty = #""revenue":"","payout":"[Call:ConversionPayout]","duration":null,"caller":"  ""#
+        let body = #"{"event":"recording","call_id":"c1",\#(empty),"recording":"https://r.test/1"}"#
         let call = try #require(try harness().handle(HarnessEvent(kind: "recording", body: body)).records.first)
         #expect(call.fields == ["direction", "recording_url"])
     }
 
-    @Test(arguments: [
-        ("incoming", "ringing"), ("Connected", "in_progress"), ("call_completed", "completed"), ("error", "failed"), ("payout", nil),
-        ("my_own_name", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("incoming", "ringing"), ("Connected", "in_progress"), ("call_completed", "completed"), ("error", "failed"), ("payout", nil),
+            ("my_own_name", nil),
+        ] as [(String, String?)])
     func readsTheStatusOffTheTrigger(_ event: String, _ status: String?) throws {
         // Breaks when a trigger's name is not understood, or one that says nothing invents a status.
         let call = try #require(try harness().handle(HarnessEvent(kind: event, query: "event=\(event)&call_id=c1")).records.first)

@@ -44,7 +44,8 @@ import Testing
         let plugin = try harness { request in
             let offset = request.json?["offset"]?.int64 ?? -1
             let rows = (offset..<min(5, offset + 2)).map { #"{"inboundCallId":"c\#($0)","callDt":1772637667000}"# }
-            return .json(#"{"isSuccessful":true,"report":{"partialResult":false,"records":[\#(rows.joined(separator: ","))],"totalCount":5}}"#)
+            let list = rows.joined(separator: ",")
+            return .json(#"{"isSuccessful":true,"report":{"partialResult":false,"records":[\#(list)],"totalCount":5}}"#)
         }
         let since = ProviderTime(milliseconds: until.milliseconds - 1000)
         let read = plugin.read("calls", .incremental, since: since, until: until)
@@ -64,8 +65,8 @@ import Testing
         // Breaks when an interrupted read begins again at the first page.
         let answer: (HarnessRequest) throws -> HarnessResponse = { request in
             let offset = request.json?["offset"]?.int64 ?? -1
-            return .json(
-                #"{"isSuccessful":true,"report":{"records":[{"inboundCallId":"c\#(offset)"},{"inboundCallId":"c\#(offset + 1)"}],"totalCount":4}}"#)
+            let list = #"[{"inboundCallId":"c\#(offset)"},{"inboundCallId":"c\#(offset + 1)"}]"#
+            return .json(#"{"isSuccessful":true,"report":{"records":\#(list),"totalCount":4}}"#)
         }
         let whole = try harness(answer).read("calls", until: until)
         #expect(whole.pages.count == 2)

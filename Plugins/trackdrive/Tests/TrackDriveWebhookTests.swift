@@ -20,7 +20,7 @@ import TrackDriveAdapter
         let record = try #require(outcome.records.first)
         #expect(record.key == "0f4d3a52-6c0b-4d8c-b4f3-5a1f9a0c77e2")
         #expect(record["status"] == "completed" && record["revenue"] == "25.0" && record["converted"] == "true")
-        #expect(record.sourceTime?.rfc3339 == "2026-03-04T15:24:55.000Z")
+        #expect(record.sourceTime?.rfc3339 == "2026-03-04T15:24:55.999Z")
     }
 
     @Test func countsReceiptWhereNoUpdateTimeIsGiven() throws {
@@ -32,10 +32,11 @@ import TrackDriveAdapter
         #expect(!String(decoding: record.raw, as: UTF8.self).contains("hush"))
     }
 
-    @Test(arguments: [
-        ("new_call", "ringing"), ("call_ringing", "ringing"), ("call_forwarded", "in_progress"), ("call_ended", "completed"),
-        ("call_changed", nil),
-    ] as [(String, String?)])
+    @Test(
+        arguments: [
+            ("new_call", "ringing"), ("call_ringing", "ringing"), ("call_forwarded", "in_progress"), ("call_ended", "completed"),
+            ("call_changed", nil),
+        ] as [(String, String?)])
     func readsTheStatusOffTheEvent(_ kind: String, _ status: String?) throws {
         // Breaks when a lifecycle event does not move the call, or a change of an old call invents a status.
         let body = #"{"uuid":"u1","created_at":"2026-03-04 10:21:07 -0500","revenue":"3"}"#

@@ -67,8 +67,9 @@ struct PixelKind {
         case .connected: .inProgress
         case .completed: .completed
         case .error: .failed
-        case .finalized: fields.first("connected", "has_connected", "hasConnected").flatMap(Truth.value).map { $0 ? .completed : .missed }
-            ?? (fields.first("target", "target_id", "target_number", "buyer") == nil ? nil : .completed)
+        case .finalized:
+            fields.first("connected", "has_connected", "hasConnected").flatMap(Truth.value).map { $0 ? .completed : .missed }
+                ?? (fields.first("target", "target_id", "target_number", "buyer") == nil ? nil : .completed)
         case .converted, .payout, .recording, nil: nil
         }
     }

@@ -60,9 +60,10 @@ extension TrackDriveAdapter: ActionPerformer, CredentialChecker {
     private func registerWebhook(_ action: ActionRequest, _ reply: inout JSONWriter, _ context: Context) throws {
         let url = try action.required("target_url")
         let event = try action.required("event")
+        let named = url + (url.contains("?") ? "&" : "?") + "event=" + QueryText.encoded(event)
         let request = HTTPRequest.json("POST", "/api/v1/subscriptions") { json in
             json.key("target_url")
-            json.value(QueryText.value("event", of: url) == nil ? url + (url.contains("?") ? "&" : "?") + "event=" + QueryText.encoded(event) : url)
+            json.value(QueryText.value("event", of: url) == nil ? named : url)
             json.key("event")
             json.value(event)
             if let fields = action.input["trigger_fields"], fields.kind == .object {

@@ -24,7 +24,15 @@ extension TrackDriveAdapter: EventHandler {
         guard Self.first(call["uuid"], call["id"]) != nil else {
             throw ProviderError.invalidEvent("the delivered call has neither uuid nor id")
         }
-        try emit(call: call, seen: ProviderTime(call["updated_at"]) ?? event.receivedAt, status: kind.status(call), to: context)
+        try emit(call: call, seen: Self.seen(call, event), status: kind.status(call), to: context)
+    }
+
+    /// `updated_at` is cut to seconds: the change was somewhere in that one, so that its end is taken; but never after the
+    /// delivery's own receipt, should TrackDrive's clock be ahead.
+    private static func seen(_ call: JSONNode, _ event: Event) -> ProviderTime {
+        guard let updated = ProviderTime(call["updated_at"]) else { return event.receivedAt }
+        let isCut = updated.milliseconds % 1000 == 0
+        return min(event.receivedAt, ProviderTime(milliseconds: updated.milliseconds + (isCut ? 999 : 0)))
     }
 
     private func emit(templated fields: DeliveryFields, _ kind: HookKind, _ event: Event, _ context: Context) throws {
