@@ -97,10 +97,10 @@ import Testing
             before.finish(ticket, wasSent: true)
         }
         let memory = before.memory(at(10_000))
-        #expect(memory.map(\.ages.count) == [70])
+        #expect(memory.map { $0.sent.reduce(0) { $0 + $1.count } } == [70])
         // The monotonic clock begins anew: only ages count.
         var after = RequestAdmission()
-        for item in memory { after.remember(item.connection, item.limit, ages: item.ages, now: at(500_000)) }
+        for item in memory { after.remember(item.connection, item.limit, item.sent, now: at(500_000)) }
         after.configure(connectionID(), http([limit]), now: at(500_000))
         var count = 0
         for number in 0..<200 { after.enqueue(Ticket(id: UInt64(number), connection: connectionID(), requestClass: "")) }
@@ -190,6 +190,44 @@ import Testing
         #expect(failure?.status == .throttled)
         #expect((55_000...62_000).contains(failure?.retryAfterMilliseconds ?? 0))
         #expect(clock.now - begun < .seconds(1))
+        await broker.close()
+        server.stop()
+    }
+
+    @Test func twoLivesOfTheDaemonKeepOneLimit() async throws {
+        // Without the stored memory a restart in the middle of a window would double what is sent in it.
+        let server = try ScriptedServer { peer, _, _ in peer.answer(200) }
+        let limits: (inout OutboundConfiguration) -> Void = { $0.providerLimits[provider] = [.init(requests: 30, windowSeconds: 60)] }
+        var memory = RateLimitMemory(windows: [])
+        var answered = 0
+        for _ in 0..<2 {
+            let broker = try outbound([:], limits)
+            await broker.restore(memory)
+            for number in 0..<24 {
+                let target = target(server.url, connection: connectionID(UInt64(number % 12 + 1))) {
+                    $0.rateLimits = [.init(requests: 3, windowSeconds: 60)]
+                }
+                answered += await broker.send(get("/x"), for: target).response == nil ? 0 : 1
+            }
+            let json = try JSONEncoder().encode(await broker.rateLimitMemory())
+            memory = try JSONDecoder().decode(RateLimitMemory.self, from: json)
+            await broker.close()
+        }
+        #expect(answered == 30)
+        #expect(server.seen.count == 30)
+        server.stop()
+    }
+
+    @Test func forgettingBuysNoRequests() async throws {
+        // Without keeping the counts, changing a setting would reset the provider's limit in our eyes only.
+        let server = try ScriptedServer { peer, _, _ in peer.answer(200) }
+        let broker = try outbound()
+        let target = target(server.url) { $0.rateLimits = [.init(requests: 2, windowSeconds: 60)] }
+        for _ in 0..<5 {
+            _ = await broker.send(get("/x"), for: target)
+            await broker.forget(target.connection)
+        }
+        #expect(server.seen.count == 2)
         await broker.close()
         server.stop()
     }
