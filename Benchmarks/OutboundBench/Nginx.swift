@@ -19,15 +19,15 @@ final class Nginx {
         url = "http://127.0.0.1:\(port)"
         let body = String(repeating: "x", count: 1024)
         try """
-            daemon off; master_process off; pid \(folder)/pid; error_log \(folder)/error.log;
-            events { worker_connections 1024; }
-            http {
-                access_log off; keepalive_requests 100000000; client_body_temp_path \(folder)/body;
-                proxy_temp_path \(folder)/proxy; fastcgi_temp_path \(folder)/fastcgi; uwsgi_temp_path \(folder)/uwsgi;
-                scgi_temp_path \(folder)/scgi; default_type application/json;
-                server { listen 127.0.0.1:\(port) backlog=1024; location / { return 200 '\(body)'; } }
-            }
-            """.write(toFile: folder + "/nginx.conf", atomically: true, encoding: .utf8)
+        daemon off; master_process off; pid \(folder)/pid; error_log \(folder)/error.log;
+        events { worker_connections 1024; }
+        http {
+            access_log off; keepalive_requests 100000000; client_body_temp_path \(folder)/body;
+            proxy_temp_path \(folder)/proxy; fastcgi_temp_path \(folder)/fastcgi; uwsgi_temp_path \(folder)/uwsgi;
+            scgi_temp_path \(folder)/scgi; default_type application/json;
+            server { listen 127.0.0.1:\(port) backlog=1024; location / { return 200 '\(body)'; } }
+        }
+        """.write(toFile: folder + "/nginx.conf", atomically: true, encoding: .utf8)
         process.executableURL = URL(fileURLWithPath: "/usr/sbin/nginx")
         process.arguments = ["-c", folder + "/nginx.conf", "-p", folder, "-e", folder + "/error.log"]
         process.standardError = FileHandle.nullDevice

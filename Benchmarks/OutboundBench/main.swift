@@ -18,7 +18,9 @@ struct SystemBits: Entropy {
     func next() -> UInt64 { UInt64.random(in: 0 ... .max) }
 }
 struct OneToken: SecretStore {
-    func secret(_ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) -> Secret? { Secret(copying: Array("bench-token".utf8)) }
+    func secret(_ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) -> Secret? {
+        Secret(copying: Array("bench-token".utf8))
+    }
     func set(_ secret: Secret, _ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) {}
     func removeAll(of connection: ConnectionID) async throws(BerthError) {}
 }
@@ -36,7 +38,9 @@ struct Figures {
     var seconds: Double
     var latencies: [Double]
     var perSecond: Double { Double(latencies.count) / seconds }
-    func microseconds(_ share: Double) -> Double { latencies.sorted()[min(latencies.count - 1, Int(Double(latencies.count) * share))] * 1e6 }
+    func microseconds(_ share: Double) -> Double {
+        latencies.sorted()[min(latencies.count - 1, Int(Double(latencies.count) * share))] * 1e6
+    }
 }
 
 func time() -> Double {
@@ -93,7 +97,8 @@ for level in [1, concurrency] {
     let middle = pairs.sorted { $0.1.perSecond / $0.0.perSecond < $1.1.perSecond / $1.0.perSecond }[2]
     func line(_ name: String, _ figures: Figures) {
         print(
-            "  \(name)  \(Int(figures.perSecond)) req/s  p50 \(Int(figures.microseconds(0.5))) us  p99 \(Int(figures.microseconds(0.99))) us")
+            "  \(name) \(Int(figures.perSecond)) req/s, p50 \(Int(figures.microseconds(0.5))) us, p99 \(Int(figures.microseconds(0.99))) us"
+        )
     }
     print("concurrency \(level), \(count) requests of 1 KiB")
     line("plain libcurl", middle.0)

@@ -160,6 +160,7 @@ public actor CurlOutbound: Outbound {
 
     private static func throttled(_ label: String, _ wait: Int64) -> AttemptFailure {
         AttemptFailure(
-            .throttled, "\(label): its rate limit leaves no room before the deadline", retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
+            .throttled, "\(label): its rate limit leaves no room before the deadline",
+            retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
     }
 }

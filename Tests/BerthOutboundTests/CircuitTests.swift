@@ -1,10 +1,11 @@
 // The circuit's three states, by hand and against a server that fails and recovers.
 
 import BerthModel
-@testable import BerthOutbound
 import BerthSeams
 import Synchronization
 import Testing
+
+@testable import BerthOutbound
 
 @Suite struct CircuitTests {
     /// `#expect` itself cannot hold a call that changes its subject.

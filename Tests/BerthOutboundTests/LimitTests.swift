@@ -1,10 +1,11 @@
 // Limits hold exactly, in every window, however requests come; and nobody starves.
 
 import BerthModel
-@testable import BerthOutbound
 import BerthSeams
 import Foundation
 import Testing
+
+@testable import BerthOutbound
 
 @Suite struct LimitTests {
     private func at(_ milliseconds: Int64) -> Monotonic { Monotonic(nanoseconds: milliseconds * 1_000_000) }
@@ -63,7 +64,8 @@ import Testing
     @Test(arguments: 1...20) func neverMoreThanTheLimitInAnyWindow(seed: Int) {
         // Without exactness the provider would answer 429, or lock the account.
         let sent = simulate(
-            [.init(requests: 5, windowSeconds: 1), .init(requests: 80, windowSeconds: 60)], connections: 3, callers: 300, seed: UInt64(seed * 77),
+            [.init(requests: 5, windowSeconds: 1), .init(requests: 80, windowSeconds: 60)], connections: 3, callers: 300,
+            seed: UInt64(seed * 77),
             until: 125_000)
         for connection in 0..<3 {
             let times = sent.filter { $0.connection == connection }.map(\.time)

@@ -1,11 +1,12 @@
 // What is repeated and what is not, with a real server that counts, and the pure parts by hand.
 
 import BerthModel
-@testable import BerthOutbound
 import BerthSeams
 import Foundation
 import Synchronization
 import Testing
+
+@testable import BerthOutbound
 
 @Suite struct RetryTests {
     private func tries(

@@ -1,10 +1,11 @@
 // TLS and HTTP/2 against a real nginx with a certificate of its own; left out where nginx or openssl is missing.
 
 import BerthModel
-@testable import BerthOutbound
 import BerthSeams
 import Foundation
 import Testing
+
+@testable import BerthOutbound
 
 @Suite(.enabled(if: SecureServer.isPossible)) struct TLSTests {
     @Test func trustedServersAreReachedOverOneHTTP2Connection() async throws {
@@ -72,24 +73,25 @@ final class SecureServer {
         let openssl = Process()
         openssl.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
         openssl.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2000", "-keyout", folder + "/key.pem",
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2000", "-keyout",
+            folder + "/key.pem",
             "-out", certificate, "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1",
         ]
         openssl.standardError = FileHandle.nullDevice
         try openssl.run()
         openssl.waitUntilExit()
         try """
-            daemon off; master_process off; pid \(folder)/pid; error_log \(folder)/error.log;
-            events {}
-            http {
-                access_log off; client_body_temp_path \(folder)/a; proxy_temp_path \(folder)/b; fastcgi_temp_path \(folder)/c;
-                uwsgi_temp_path \(folder)/d; scgi_temp_path \(folder)/e;
-                server {
-                    listen 127.0.0.1:\(probe.port) ssl http2; ssl_certificate \(certificate); ssl_certificate_key \(folder)/key.pem;
-                    location / { return 200 "$server_protocol $connection"; }
-                }
+        daemon off; master_process off; pid \(folder)/pid; error_log \(folder)/error.log;
+        events {}
+        http {
+            access_log off; client_body_temp_path \(folder)/a; proxy_temp_path \(folder)/b; fastcgi_temp_path \(folder)/c;
+            uwsgi_temp_path \(folder)/d; scgi_temp_path \(folder)/e;
+            server {
+                listen 127.0.0.1:\(probe.port) ssl http2; ssl_certificate \(certificate); ssl_certificate_key \(folder)/key.pem;
+                location / { return 200 "$server_protocol $connection"; }
             }
-            """.write(toFile: folder + "/nginx.conf", atomically: true, encoding: .utf8)
+        }
+        """.write(toFile: folder + "/nginx.conf", atomically: true, encoding: .utf8)
         process.executableURL = URL(fileURLWithPath: "/usr/sbin/nginx")
         process.arguments = ["-c", folder + "/nginx.conf", "-p", folder, "-e", folder + "/error.log"]
         process.standardError = FileHandle.nullDevice

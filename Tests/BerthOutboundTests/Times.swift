@@ -1,7 +1,8 @@
 // When things happened, on the monotonic clock.
 
-@testable import BerthOutbound
 import Synchronization
+
+@testable import BerthOutbound
 
 final class Times: Sendable {
     private let kept = Mutex<[Int64]>([])

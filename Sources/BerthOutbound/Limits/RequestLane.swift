@@ -36,7 +36,9 @@ struct RequestLane {
         limits = http.rateLimits.map { declared in
             // The same window keeps its log under a new number; running requests stay reserved in it.
             var window = SlidingWindow(declared)
-            let old = limits.first { $0.declared.windowSeconds == declared.windowSeconds && $0.declared.requestClass == declared.requestClass }
+            let old = limits.first {
+                $0.declared.windowSeconds == declared.windowSeconds && $0.declared.requestClass == declared.requestClass
+            }
             if let old {
                 // Its memory holds the reserved ones as sent now; they are reserved here instead.
                 window.remember(old.window.memory(now).filter { $0.age > 0 }, now: now)
