@@ -77,6 +77,20 @@ let side: [Target] = [
     .executableTarget(name: "berthctl", dependencies: ["BerthControlAPI", "BerthModel", arguments], swiftSettings: strict),
     .executableTarget(
         name: "berth-worker", dependencies: ["BerthModel", "BerthWire", "BerthLoader", "CBerth", "CBerthLinux"], swiftSettings: strict),
+    .executableTarget(
+        name: "berth-mock",
+        dependencies: [.product(name: "Hummingbird", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types"), arguments, crypto, logging]
+            + nio, exclude: ["README.md"], swiftSettings: strict),
+]
+
+// Programs that measure; see Benchmarks/README.md.
+let benchmarks: [Target] = [
+    .executableTarget(
+        name: "IntakeBench", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", crypto, logging], path: "Benchmarks/IntakeBench",
+        swiftSettings: strict),
+    .executableTarget(
+        name: "OutboundBench", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "CCurl", logging], path: "Benchmarks/OutboundBench",
+        swiftSettings: strict),
 ]
 
 /// A plugin: the adapter for tests and for the library, and the entry with the one exported symbol.
@@ -101,7 +115,8 @@ func plugin(_ id: String, _ name: String) -> [Target] {
 let tests: [Target] = [
     .testTarget(name: "ArchitectureTests", swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
-    .testTarget(name: "BerthModelTests", dependencies: ["BerthModel"], resources: [.copy("Fixtures")], swiftSettings: strict),
+    .testTarget(name: "BerthModelTests", dependencies: ["BerthModel"], exclude: ["Fixtures"], swiftSettings: strict),
+    .testTarget(name: "BerthWireTests", dependencies: ["BerthWire", "BerthModel"], swiftSettings: strict),
     .testTarget(name: "BerthVaultTests", dependencies: ["BerthModel", "BerthSeams", "BerthVault"], swiftSettings: strict),
     .testTarget(name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", logging], swiftSettings: strict),
     .testTarget(
@@ -114,6 +129,7 @@ let package = Package(
         .executable(name: "berthd", targets: ["berthd"]),
         .executable(name: "berthctl", targets: ["berthctl"]),
         .executable(name: "berth-worker", targets: ["berth-worker"]),
+        .executable(name: "berth-mock", targets: ["berth-mock"]),
         .library(name: "ringba", type: .dynamic, targets: ["RingbaPlugin"]),
         .library(name: "retreaver", type: .dynamic, targets: ["RetreaverPlugin"]),
         .library(name: "trackdrive", type: .dynamic, targets: ["TrackDrivePlugin"]),
@@ -131,6 +147,6 @@ let package = Package(
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(path: "plugin-sdk/swift"),
     ],
-    targets: floor0 + floor1 + floor2 + upperFloors + side + plugin("ringba", "Ringba") + plugin("retreaver", "Retreaver")
+    targets: floor0 + floor1 + floor2 + upperFloors + side + benchmarks + plugin("ringba", "Ringba") + plugin("retreaver", "Retreaver")
         + plugin("trackdrive", "TrackDrive") + tests
 )
