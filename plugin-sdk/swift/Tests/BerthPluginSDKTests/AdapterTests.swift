@@ -131,7 +131,7 @@ private struct ScriptedAdapter: EventHandler, StreamReader, RecordPusher, Action
     @Test func loopGuardAllowsProgress() throws {
         // Breaks when distinct pages are mistaken for a loop.
         var guarding = LoopGuard()
-        for page in 0..<1000 { try guarding.pass("page \(page)", body: Array("body \(page)".utf8)) }
+        for page in 0..<1000 { try guarding.pass("page \(page)", body: Array("body \(page)".utf8)[...]) }
         #expect(throws: ProviderError.self) {
             for _ in 0..<3 { try guarding.pass("same") }
         }
