@@ -132,10 +132,27 @@ import Testing
         #expect(listed.pages.count == 1)
     }
 
+    @Test func noticesThatPagingStandsStill() throws {
+        // Breaks when a server that ignores the offset, under a new transactionId each time, is asked up to its total.
+        let page = try Fixture.text("calllogs.json").replacing("\"totalCount\":2", with: "\"totalCount\":200000")
+        var number = 1
+        let plugin = try harness { _ in
+            number += 1
+            return .json(page.replacing("TR0001", with: "TR000\(number)"))
+        }
+        let read = plugin.read("calls", until: until)
+        #expect(read.failure?.remoteCode == "cursor_stalled" && read.failure?.status == .internal)
+        #expect(plugin.requests.count == 3)
+    }
+
     @Test func stopsWhenCancelled() throws {
         // Breaks when a cancelled read goes on asking the provider.
         let page = try Fixture.text("calllogs.json").replacing("\"totalCount\":2", with: "\"totalCount\":200000")
-        let plugin = try harness { _ in .json(page) }
+        var row = 0
+        let plugin = try harness { _ in
+            row += 1
+            return .json(page.replacing("v2demo_AAAA", with: "v2demo_\(row)"))
+        }
         plugin.isCancelled = { $0.requests.count >= 3 }
         let read = plugin.read("calls", until: until)
         #expect(read.error is CancelledError)

@@ -99,6 +99,7 @@ private struct ScriptedAdapter: EventHandler, StreamReader, RecordPusher, Action
         #expect(read.failure?.status == .retry)
         #expect(read.pages.count == 1 && read.records.count == 1000)
         #expect(read.records.map(\.key) == (0..<1000).map(String.init))
+        #expect(read.records.allSatisfy { $0.stream == "calls" })
         #expect(read.records[999]["number"] == "999" && read.records[999]["name"] == "quote \" and \\ é")
         #expect(!read.records[0].fields.contains("revenue"))
         #expect(read.pages[0].checkpoint == HarnessCheckpoint(schema: 3, state: #"{"n":1000}"#))
@@ -130,7 +131,7 @@ private struct ScriptedAdapter: EventHandler, StreamReader, RecordPusher, Action
     @Test func loopGuardAllowsProgress() throws {
         // Breaks when distinct pages are mistaken for a loop.
         var guarding = LoopGuard()
-        for page in 0..<1000 { try guarding.pass("page \(page)", body: Array("body \(page)".utf8)) }
+        for page in 0..<1000 { try guarding.pass("page \(page)", body: Array("body \(page)".utf8)[...]) }
         #expect(throws: ProviderError.self) {
             for _ in 0..<3 { try guarding.pass("same") }
         }
