@@ -68,7 +68,8 @@ let upperFloors: [Target] = [
         name: "berthd",
         dependencies: [
             "BerthModel", "BerthSeams", "BerthControlAPI", "BerthEngine", "BerthServer", "BerthStoreSQLite", "BerthVault", "BerthOutbound",
-            "BerthPlugins", "CBerthLinux", .product(name: "TOMLKit", package: "TOMLKit"), arguments, logging, lifecycle,
+            "BerthPlugins", "CBerthLinux", .product(name: "TOMLKit", package: "TOMLKit"),
+            .product(name: "UnixSignals", package: "swift-service-lifecycle"), arguments, logging, lifecycle,
         ], swiftSettings: strict),
 ]
 

@@ -4,6 +4,7 @@ import ArgumentParser
 import BerthModel
 import Foundation
 import Logging
+import Synchronization
 
 @main
 struct BerthdCommand: AsyncParsableCommand {

@@ -14,6 +14,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 import Synchronization
+import UnixSignals
 
 struct Daemon {
     let configuration: Configuration
@@ -174,5 +175,32 @@ struct Daemon {
         let parts = Dictionary(health.parts.map { ($0.name, $0.status) }, uniquingKeysWith: { first, _ in first })
         // A refused plugin or a failing connection must not take the whole daemon out of service: only the store decides.
         return (parts["store"] == "ok", parts)
+    }
+}
+
+extension Daemon {
+    /// Where bundles are and how they run.
+    private func pluginConfiguration(statePath: String) throws(BerthError) -> PluginRuntimeConfiguration {
+        PluginRuntimeConfiguration(
+            directories: configuration.list("plugins.directories"),
+            managedDirectory: (statePath as NSString).deletingLastPathComponent + "/plugins",
+            isolation: Isolation(rawValue: configuration.text("plugins.isolation")) ?? .worker, workerPath: try workerPath(),
+            allowsWeakSandbox: configuration.text("plugins.sandbox") == "best-effort")
+    }
+
+    /// berth-worker: as configured, beside this program, or where it is installed.
+    private func workerPath() throws(BerthError) -> String {
+        let configured = configuration.text("plugins.worker")
+        var candidates = ["/usr/lib/berth/berth-worker"]
+        // The link leads to this program; without /proc only the installed place is left.
+        if let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
+            candidates.insert((own as NSString).deletingLastPathComponent + "/berth-worker", at: 0)
+        }
+        if !configured.isEmpty { candidates = [configured] }
+        guard let path = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
+            throw BerthError(
+                "configuration_invalid", "berth-worker is not at \(candidates.joined(separator: " or "))", hint: "set [plugins] worker to its path")
+        }
+        return path
     }
 }
