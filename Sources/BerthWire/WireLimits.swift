@@ -25,7 +25,7 @@ public enum WireLimits {
     /// Emitted bytes a worker gathers before it sends them on.
     public static let emissionBytes = 256 << 10
     /// Checkpoints handed over and not yet durable.
-    public static let checkpointWindow = 2
+    public static let checkpointWindow = 1
     /// Operations at once in one worker.
     public static let operationsMax = 32
     /// "Concerns no single item", as in the plugin ABI.

@@ -55,13 +55,16 @@ final class OperationSession: Sendable {
     let pages: AsyncStream<Page>
     private let pageFeed: AsyncStream<Page>.Continuation
     private let services: OperationServices
+    private let eventIDs: [EventID]
     private let state: Mutex<State>
     private let deadlineNanoseconds: UInt64
     private let portBox: Mutex<(any OperationPort)?>
 
     init(
-        operation: UInt64, kind: Kind, instance: PluginInstance, manifest: PluginManifest, deadlineSeconds: Int, services: OperationServices
+        operation: UInt64, kind: Kind, instance: PluginInstance, manifest: PluginManifest, deadlineSeconds: Int, services: OperationServices,
+        eventIDs: [EventID] = []
     ) {
+        self.eventIDs = eventIDs
         self.operation = operation
         self.kind = kind
         self.instance = instance
@@ -87,6 +90,7 @@ final class OperationSession: Sendable {
             return state.deadline
         }
         services.watch.add(self, deadline: deadline)
+        if state.withLock({ $0.end != nil }) { services.watch.remove(self) }
     }
 
     /// Waits for the end. Cancelling the task asks the plugin to end soon, and waits on.
@@ -149,6 +153,9 @@ final class OperationSession: Sendable {
         portBox.withLock { $0 = nil }
         waiter?.resume(returning: end)
     }
+
+    /// Whether it is over; calls of a plugin that goes on all the same are to fail.
+    var hasEnded: Bool { state.withLock { $0.end != nil } }
 
     /// The watch's look: asks to end at the deadline, ends by force after the grace.
     func look(now: UInt64) -> DeadlineWatch.Look {
@@ -389,8 +396,12 @@ final class OperationSession: Sendable {
 
     // MARK: Results
 
-    /// The item of a batch that was touched last, for blame.
-    var lastTouchedItem: Int? { state.withLock { $0.lastItem.map(Int.init) } }
+    /// What a death during this operation is blamed on: the event, or the operation's kind and connection.
+    func blame(item: Int?) -> String {
+        if let item, item < eventIDs.count { return "\(eventIDs[item])" }
+        if let first = eventIDs.first { return "\(first)" }
+        return "\(instance.connection)"
+    }
 
     /// What became of a batch.
     func batchOutcome(_ end: OperationEnd, count: Int) -> BatchOutcome {
