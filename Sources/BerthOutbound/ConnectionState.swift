@@ -32,8 +32,6 @@ extension CurlOutbound {
                 connections[target.connection]?.http = target.http
                 connections[target.connection]?.egress = egress
             }
-            admissions[target.provider, default: RequestAdmission(shared: configuration.providerLimits[target.provider] ?? [])]
-                .configure(target.connection, target.http, now: .now())
             return egress
         }
     }
@@ -41,10 +39,10 @@ extension CurlOutbound {
     /// The opened credential, from memory after the first time.
     func credential(_ spec: CredentialSpec, of target: OutboundTarget) async -> Result<ConnectionCredential, AttemptFailure> {
         if let known = connections[target.connection]?.credentials[spec] { return .success(known) }
-        let before = forgets[target.connection]
+        let before = forgetCount
         let loaded = await ConnectionCredential.load(spec, of: target.connection, from: secrets)
         // Not kept when it was forgotten meanwhile: it may be the old one.
-        if case .success(let credential) = loaded, forgets[target.connection] == before {
+        if case .success(let credential) = loaded, forgetCount == before {
             connections[target.connection]?.credentials[spec] = credential
         }
         return loaded

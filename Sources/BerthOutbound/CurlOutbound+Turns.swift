@@ -18,6 +18,9 @@ extension CurlOutbound {
     func admit(_ ticket: Ticket, _ target: OutboundTarget, deadline: Monotonic) async -> Turn {
         let now = Monotonic.now()
         let provider = target.provider
+        // Each time, because the connection may have been forgotten meanwhile; cheap when nothing changed.
+        admissions[provider, default: RequestAdmission(shared: configuration.providerLimits[provider] ?? [])]
+            .configure(ticket.connection, target.http, now: now)
         let estimate = admissions[provider]?.estimate(ticket, now: now) ?? now
         if estimate >= deadline { return .late(estimate - now) }
         if Task.isCancelled { return .cancelled }

@@ -27,6 +27,8 @@ public actor CurlOutbound: Outbound {
     var running: [UInt64: Transfer] = [:]
     var nextID: UInt64 = 1
     var isClosed = false
+    /// Tells whether anything was forgotten while a credential was being read.
+    var forgetCount = 0
 
     /// The loop's thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -59,13 +61,18 @@ public actor CurlOutbound: Outbound {
         await loop.ended()
     }
 
-    /// See ``Outbound``. Rate-limit counts, circuit and kept connections stay: none of them holds a credential.
+    /// See ``Outbound``. What counts against limits, an unhealthy circuit, and kept connections stay: none of them
+    /// holds a credential, and changing a setting must not buy new requests.
     public func forget(_ connection: ConnectionID) {
-        guard let provider = connections.removeValue(forKey: connection)?.provider else { return }
-        forgets[connection, default: 0] += 1
-        admissions[provider]?.prune(connection, now: .now())
+        forgetCount += 1
+        guard let state = connections[connection] else { return }
+        if state.breaker.failures == 0 {
+            connections[connection] = nil
+        } else {
+            connections[connection]?.credentials = [:]
+        }
+        admissions[state.provider]?.prune(connection, now: .now())
     }
-    var forgets: [ConnectionID: Int] = [:]
 
     /// See ``Outbound``.
     public func send(_ request: ProviderRequest, for target: OutboundTarget) async -> Result<ProviderResponse, AttemptFailure> {
@@ -153,6 +160,7 @@ public actor CurlOutbound: Outbound {
 
     private static func throttled(_ label: String, _ wait: Int64) -> AttemptFailure {
         AttemptFailure(
-            .throttled, "\(label): its rate limit leaves no room before the deadline", retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
+            .throttled, "\(label): its rate limit leaves no room before the deadline",
+            retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
     }
 }

@@ -57,7 +57,8 @@ final class PreparedRequest {
         let path = logPath(target.url)
         if let credential {
             guard credential.addHeaders(to: headers), credential.addQuery(to: target.url) else {
-                return .failure(AttemptFailure(.authDenied, "the stored credential holds a byte that a header or URL cannot carry: set it again"))
+                return .failure(
+                    AttemptFailure(.authDenied, "the stored credential holds a byte that a header or URL cannot carry: set it again"))
             }
         }
         return .success(

@@ -44,7 +44,8 @@ struct TryOutcome {
                 .remoteDown, "the connection broke before an answer; not repeated, because the provider may have acted on it", .final, .bad)
         case (.address(let kind), CURLE_COULDNT_CONNECT), (.address(let kind), CURLE_ABORTED_BY_CALLBACK):
             self = fail(
-                .denied, "the host leads to \(kind), which is not allowed: list its network in [egress] private_networks, "
+                .denied,
+                "the host leads to \(kind), which is not allowed: list its network in [egress] private_networks, "
                     + "or set the connection's base_url to it", .final, .unknown)
         case (_, CURLE_OPERATION_TIMEDOUT):
             let what = transfer.status > 0 ? "the answer did not arrive in full" : "no answer"

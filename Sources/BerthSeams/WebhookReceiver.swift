@@ -1,40 +1,21 @@
-// Where the public listener hands a request to the engine, and what it may answer.
+// What the public listener asks the engine: take this delivery, and what shall I answer?
 
 public import BerthModel
 
-/// Takes webhook requests.
+/// Receives webhook deliveries. Called concurrently, once per request whose head and body were read whole.
 public protocol WebhookReceiver: Sendable {
-    /// Verifies and makes durable; answers when that is done or refused.
+    /// Takes one delivery. Never throws: every outcome has its answer.
     func receive(_ delivery: RawDelivery) async -> IntakeAnswer
 }
 
-/// The answer to a webhook request. Only an accepted one can become a 2xx for a delivery, and it holds the store's receipt.
+/// The answer to a delivery.
 public enum IntakeAnswer: Sendable {
-    /// Durable. The provider gets the answer it wants.
+    /// Durable: only a store makes the receipt.
     case accepted(IntakeReceipt, WebhookSpec.Success)
-    /// No delivery but a validation of the URL.
-    case handshake(Handshake)
-    /// Not taken: 400 to 499.
+    /// A validation of the URL, answered as the manifest declares. Nothing was stored.
+    case handshake(status: Int, body: String, contentType: String, headers: [(name: String, value: String)])
+    /// Not taken, and the same request will not be taken later either: 401, 403, 404, 405, 410.
     case refused(status: Int, BerthError)
     /// Not taken now: 503 with Retry-After.
     case overloaded(retryAfterSeconds: Int, BerthError)
-
-    /// An answer to a validation.
-    public struct Handshake: Sendable {
-        /// 200 to 299.
-        public var status: Int
-        /// Echoed value.
-        public var body: String
-        /// Of the body.
-        public var contentType: String
-        /// More headers.
-        public var headers: [(name: String, value: String)]
-        /// An answer.
-        public init(status: Int = 200, body: String = "", contentType: String = "text/plain", headers: [(name: String, value: String)] = []) {
-            self.status = status
-            self.body = body
-            self.contentType = contentType
-            self.headers = headers
-        }
-    }
 }

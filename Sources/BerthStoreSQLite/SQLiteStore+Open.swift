@@ -37,6 +37,12 @@ extension SQLiteStore {
             try database.execute(sql: "PRAGMA cache_size = -16384")
             return try Int.fetchOne(database, sql: "PRAGMA synchronous") ?? 0
         }
+        #if DEBUG
+            // The control of the power-cut test: it must lose what FULL keeps, or the test proves nothing.
+            if getenv("BERTH_UNSAFE_SYNCHRONOUS").map({ String(cString: $0) }) == "NORMAL" {
+                return try await pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = NORMAL") }
+            }
+        #endif
         guard value == 2 else {
             throw BerthError(
                 "store_not_durable", "PRAGMA synchronous reads \(value), not 2 (FULL)",

@@ -1,9 +1,8 @@
 // Reading a key file: who may own it, who may read it, and the three forms its content may have. The file is
 // checked through the descriptor it is read from, so that it cannot be swapped between check and reading.
 
-import Glibc
-
 public import BerthModel
+import Glibc
 
 extension VaultKey {
     /// Reads a key: 32 raw bytes, 64 hex digits or base64 of 32 bytes; one trailing newline is ignored. The file must be

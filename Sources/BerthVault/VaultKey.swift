@@ -1,10 +1,9 @@
 // One key that secrets are sealed with, and the rules for the file it comes from. It does not decide which of
 // several keys is used; that is the keyring's part.
 
+public import BerthModel
 package import Crypto
 import Glibc
-
-public import BerthModel
 
 /// A 256-bit key and the id stored beside every value it sealed. Never printed: only `id` is shown.
 public struct VaultKey: Sendable {
@@ -36,7 +35,8 @@ public struct VaultKey: Sendable {
         guard descriptor >= 0 else {
             throw BerthError(
                 .vaultKey, "cannot create the key file \(path): \(systemMessage(errno))",
-                hint: errno == EEXIST ? "a key is there already: use it, or name another file" : "create the folder and let berthd write to it")
+                hint: errno == EEXIST
+                    ? "a key is there already: use it, or name another file" : "create the folder and let berthd write to it")
         }
         defer { close(descriptor) }
         let written = random.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }

@@ -1,8 +1,7 @@
 // Which keys there are: one that seals, and older ones that can still open. Where they are looked for.
 
-import Glibc
-
 public import BerthModel
+import Glibc
 
 /// The keys of a vault.
 public struct VaultKeyring: Sendable {

@@ -1,10 +1,11 @@
 // Answers that are slow, endless, cut off or too big: each ends in bounded time and memory, with a clear reason.
 
 import BerthModel
-@testable import BerthOutbound
 import BerthSeams
 import Foundation
 import Testing
+
+@testable import BerthOutbound
 
 @Suite struct BadAnswerTests {
     private func fails(

@@ -1,11 +1,12 @@
 // How credentials get into requests, and that they get out nowhere else.
 
 import BerthModel
-@testable import BerthOutbound
 import BerthSeams
 import Foundation
 import Logging
 import Testing
+
+@testable import BerthOutbound
 
 @Suite struct CredentialTests {
     private func seen(_ spec: CredentialSpec, _ secrets: [String: String], _ request: ProviderRequest) async throws -> SeenRequest? {
@@ -44,8 +45,10 @@ import Testing
         // Without this a provider that wants a key and a company id could not be used.
         let spec = CredentialSpec(
             kind: .apiKey,
-            placements: [.init(field: "api_key", place: .query("api_key")), .init(field: "company", place: .query("company_id")),
-                .init(field: "api_key", place: .header("X-Key"))])
+            placements: [
+                .init(field: "api_key", place: .query("api_key")), .init(field: "company", place: .query("company_id")),
+                .init(field: "api_key", place: .header("X-Key")),
+            ])
         let request = try await seen(spec, ["api_key": "K", "company": "C"], get("/v?z=1"))
         #expect(request?.target == "/v?z=1&api_key=K&company_id=C")
         #expect(request?.headers["x-key"] == "K")

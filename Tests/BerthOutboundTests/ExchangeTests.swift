@@ -1,10 +1,11 @@
 // One request on the wire: what arrives there, what comes back, and how each kind of bad answer ends.
 
 import BerthModel
-@testable import BerthOutbound
 import BerthSeams
 import Foundation
 import Testing
+
+@testable import BerthOutbound
 
 @Suite struct ExchangeTests {
     @Test func methodPathHeadersAndBodyArriveAsAsked() async throws {
@@ -31,7 +32,8 @@ import Testing
     @Test(arguments: ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "POST"]) func everyMethodWorks(method: String) async throws {
         // Without this one of the methods would be sent as another, or hang waiting for a body.
         let server = try ScriptedServer { peer, request, _ in
-            request.method == "HEAD" ? peer.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n") : peer.answer(200, [:], Array("hello".utf8))
+            request.method == "HEAD"
+                ? peer.write("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n") : peer.answer(200, [:], Array("hello".utf8))
         }
         let broker = try outbound()
         let response = try #require(await broker.send(ProviderRequest(method: method, url: "/x"), for: target(server.url)).response)

@@ -1,10 +1,11 @@
 // What every test here needs: a connection, its secrets in memory, and a broker.
 
 import BerthModel
-@testable import BerthOutbound
 import BerthSeams
 import Logging
 import Synchronization
+
+@testable import BerthOutbound
 
 struct SystemTime: WallClock {
     func now() -> Timestamp {

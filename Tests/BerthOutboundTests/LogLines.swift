@@ -9,7 +9,9 @@ final class LogLines: LogHandler {
 
     func log(event: LogEvent) {
         let metadata = event.metadata ?? [:]
-        kept.withLock { $0.append("\(event.level) \(event.message) \(metadata.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " "))") }
+        kept.withLock {
+            $0.append("\(event.level) \(event.message) \(metadata.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: " "))")
+        }
     }
     subscript(metadataKey _: String) -> Logger.Metadata.Value? {
         get { nil }

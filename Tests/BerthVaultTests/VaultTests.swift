@@ -2,10 +2,11 @@
 
 import BerthModel
 import BerthSeams
-@testable import BerthVault
 import Foundation
 import Synchronization
 import Testing
+
+@testable import BerthVault
 
 /// Sealed values in a dictionary.
 final class MemorySealed: SealedSecretStore {
@@ -149,7 +150,8 @@ func secret(_ text: String) -> Secret { Secret(copying: Array(text.utf8)) }
         #expect(store.values.withLock { all in all.values.allSatisfy { $0.keyID == key(2).id } })
         let alone = try await Vault.open(over: store, with: VaultKeyring(current: key(2)))
         for number in 0..<300 where number != 1 {
-            #expect(text(try await alone.secret(token, of: connection(UInt64(number + 1)))) == (number % 3 == 0 ? "n\(number)" : "v\(number)"))
+            #expect(
+                text(try await alone.secret(token, of: connection(UInt64(number + 1)))) == (number % 3 == 0 ? "n\(number)" : "v\(number)"))
         }
         #expect(try await alone.secret(token, of: connection(2)) == nil)
         #expect(try await alone.rewrap() == Vault.Rewrapped(count: 0, alreadyCurrent: 299))

@@ -82,11 +82,10 @@ extension ControlPlane {
         try refuseUnknown(query, known: ["connection", "topic"])
         let wanted = try connection(query)
         let topics = query["topic"].map { Set($0.split(separator: ",").map(String.init)) }
-        let subscription = feed.notices(after: lastID)
         // Pulled, not pushed: a batch is read when the peer took the one before.
-        let iterator = FeedPull(subscription.makeAsyncIterator())
+        let reader = feed.reader(after: lastID)
         return AsyncThrowingStream {
-            while let notices = try await iterator.next() {
+            while let notices = try await reader.next() {
                 let items = notices.filter { notice in
                     (wanted == nil || notice.connection == wanted) && (topics == nil || topics?.contains(notice.topic) == true)
                 }
@@ -129,19 +128,5 @@ extension ControlPlane {
         try await store.backup(to: request.path)
         try await audit("store.backup", caller, nil, request.path)
         return request
-    }
-}
-
-/// One consumer's position in the feed; only the stream's one reader calls it.
-private actor FeedPull {
-    private var iterator: EventFeed.Subscription.Iterator
-
-    init(_ iterator: EventFeed.Subscription.Iterator) { self.iterator = iterator }
-
-    func next() async throws -> [Notice]? {
-        var own = iterator
-        let batch = try await own.next()
-        iterator = own
-        return batch
     }
 }

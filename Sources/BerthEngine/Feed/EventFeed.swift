@@ -45,19 +45,19 @@ public final class EventFeed: Sendable {
     /// Subscribers now; for metrics.
     public var subscriberCount: Int { state.withLock { $0.wakeUps.count } }
 
-    /// Notices after `sequence` (nil: from now on), for ever, in batches. Ends when the consumer's task is cancelled.
-    /// A batch is read when the consumer asks, so a slow consumer costs no memory.
-    public func notices(after sequence: Int64?) -> Subscription {
+    /// A reader of what comes after `sequence` (nil: from now on). What it has not asked for costs no memory.
+    public func reader(after sequence: Int64?) -> FeedReader {
         let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let id = state.withLock { state in
             state.nextSubscriber += 1
             state.wakeUps[state.nextSubscriber] = continuation
             return state.nextSubscriber
         }
-        continuation.onTermination = { [weak self] _ in
-            _ = self?.state.withLock { $0.wakeUps.removeValue(forKey: id) }
-        }
-        return Subscription(feed: self, position: sequence, wakeUps: stream)
+        return FeedReader(feed: self, position: sequence, wakeUps: stream, id: id)
+    }
+
+    fileprivate func leave(_ id: Int) {
+        state.withLock { $0.wakeUps.removeValue(forKey: id) }?.finish()
     }
 
     /// What follows `position`: from memory when it is there, else from the store.
@@ -77,36 +77,36 @@ public final class EventFeed: Sendable {
         let last = state.withLock { $0.last }
         return last > 0 ? last : try await store.lastNotice()
     }
+}
 
-    /// One subscriber's view.
-    public struct Subscription: AsyncSequence, Sendable {
-        let feed: EventFeed
-        let position: Int64?
-        let wakeUps: AsyncStream<Void>
+/// One subscriber's position in the feed. Leaves the feed when it is let go.
+public actor FeedReader {
+    private let feed: EventFeed
+    private var position: Int64?
+    private let wakeUps: AsyncStream<Void>
+    private let id: Int
 
-        /// Starts reading.
-        public func makeAsyncIterator() -> Iterator {
-            Iterator(feed: feed, position: position, wakeUps: wakeUps.makeAsyncIterator())
-        }
+    init(feed: EventFeed, position: Int64?, wakeUps: AsyncStream<Void>, id: Int) {
+        self.feed = feed
+        self.position = position
+        self.wakeUps = wakeUps
+        self.id = id
+    }
 
-        /// Batches of at most 500 notices.
-        public struct Iterator: AsyncIteratorProtocol {
-            let feed: EventFeed
-            var position: Int64?
-            var wakeUps: AsyncStream<Void>.Iterator
+    deinit { feed.leave(id) }
 
-            /// The next batch, never empty; nil when cancelled. Throws when the store can't be read.
-            public mutating func next() async throws -> [Notice]? {
-                if position == nil { position = try await feed.lastSequence() }
-                while true {
-                    let batch = try await feed.batch(after: position ?? 0, limit: 500)
-                    if let last = batch.last {
-                        position = last.sequence
-                        return batch
-                    }
-                    guard await wakeUps.next() != nil else { return nil }
-                }
+    /// The next batch, at most 500 notices, never empty; waits for one. nil when the task is cancelled.
+    public func next() async throws -> [Notice]? {
+        if position == nil { position = try await feed.lastSequence() }
+        while !Task.isCancelled {
+            let batch = try await feed.batch(after: position ?? 0, limit: 500)
+            if let last = batch.last {
+                position = last.sequence
+                return batch
             }
+            // A wake-up between the look and this wait is kept by the stream.
+            guard await wakeUps.first(where: { _ in true }) != nil else { return nil }
         }
+        return nil
     }
 }

@@ -7,24 +7,18 @@ extension RawDelivery {
     /// The delivery without Authorization, Cookie and Proxy-Authorization, and, for the `token` scheme, without the
     /// headers and query fields in which a token may stand. An Authorization header that holds an `hmac` signature stays.
     func withoutSecrets(_ spec: WebhookSpec, _ rules: ConnectionWebhook) -> RawDelivery {
-        var headerNames = ["cookie", "proxy-authorization"]
-        if rules.scheme != .hmac || (rules.header ?? spec.hmac.header) != "authorization" { headerNames.append("authorization") }
-        var queryNames: [String] = []
-        if rules.scheme == .token {
-            for place in spec.tokenPlaces {
-                switch place {
-                case .header(let name): headerNames.append(name)
-                case .query(let name): queryNames.append(name)
-                default: continue
-                }
-            }
+        let keepsAuthorization = rules.scheme == .hmac && (rules.header ?? spec.hmac.header) == "authorization"
+        let places = rules.scheme == .token ? spec.tokenPlaces : []
+        func isSecret(_ name: String) -> Bool {
+            name == "cookie" || name == "proxy-authorization" || (name == "authorization" && !keepsAuthorization)
+                || places.contains(.header(name))
         }
         var cleaned = self
         cleaned.pathToken = nil
-        if headers.contains(where: { headerNames.contains($0.name) }) {
-            cleaned.headers = headers.filter { !headerNames.contains($0.name) }
-        }
-        if !queryNames.isEmpty, !query.isEmpty { cleaned.query = FormFields.removing(queryNames, from: query) }
+        if headers.contains(where: { isSecret($0.name) }) { cleaned.headers.removeAll { isSecret($0.name) } }
+        guard !query.isEmpty else { return cleaned }
+        let names = places.compactMap { if case .query(let name) = $0 { name } else { nil } }
+        if !names.isEmpty { cleaned.query = FormFields.removing(names, from: query) }
         return cleaned
     }
 }

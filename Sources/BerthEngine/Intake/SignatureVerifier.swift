@@ -38,7 +38,7 @@ public struct SignatureVerifier: Sendable {
             return .refused(
                 BerthError(
                     .verificationKeyMissing, "the connection has no webhook key",
-                    hint: "set one with berthctl connection set --webhook-secret"), audit: rules.scheme.rawValue)
+                    hint: "set the webhook secret of the connection"), audit: rules.scheme.rawValue)
         }
         var proof = ProofText(scheme: rules.scheme)
         do throws(BerthError) {

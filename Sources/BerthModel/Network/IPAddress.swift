@@ -47,17 +47,24 @@ public struct IPAddress: Hashable, Sendable {
     }
 
     private static func readV4(_ text: Substring) -> UInt32? {
-        let parts = text.split(separator: ".", maxSplits: 4, omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
         var value: UInt32 = 0
-        for part in parts {
-            let digits = part.utf8
-            guard (1...3).contains(digits.count), digits.allSatisfy({ (48...57).contains($0) }),
-                digits.count == 1 || digits.first != 48, let octet = UInt8(part)
-            else { return nil }
-            value = value << 8 | UInt32(octet)
+        var octet: UInt32 = 0
+        var digits = 0
+        var dots = 0
+        for byte in text.utf8 {
+            if byte == UInt8(ascii: ".") {
+                guard digits > 0, dots < 3 else { return nil }
+                value = value << 8 | octet
+                (octet, digits, dots) = (0, 0, dots + 1)
+            } else {
+                // No leading zeros: others read them as octal.
+                guard (48...57).contains(byte), digits == 0 || octet > 0 else { return nil }
+                octet = octet * 10 + UInt32(byte - 48)
+                digits += 1
+                guard octet <= 255 else { return nil }
+            }
         }
-        return value
+        return digits > 0 && dots == 3 ? value << 8 | octet : nil
     }
 
     private static func readV6(_ text: String) -> UInt128? {

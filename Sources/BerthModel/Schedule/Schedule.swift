@@ -117,15 +117,19 @@ public struct Schedule: Sendable, Hashable {
         }
     }
 
-    /// When the next run is to start, `lastRunAt` being when the stream was last run or first scheduled: the next
-    /// firing after it, or, if that has passed, `now` (catch_up=once) or the next firing after `now` (none).
+    /// How late a firing may be seen and still count as in time: whoever asks does so only now and then.
+    private static let graceSeconds: Int64 = 90
+
+    /// The firing that the next run is for, `lastRunAt` being when the stream was last run or first scheduled. A moment
+    /// at or before `now` means: due. Of missed firings the first is given (`catch_up=once`: one run for all of them), or
+    /// none that is more than 90 seconds and the jitter late (`catch_up=none`). Jitter is left out: see ``jittered(_:seed:)``.
     public func nextRun(
         lastRunAt: Timestamp, now: Timestamp, zone: any TimeZoneRules, anchor: Timestamp = Timestamp(milliseconds: 0)
     ) -> Timestamp? {
         // A clock that was set back must not silence the schedule until it has caught up.
-        guard let next = nextFire(after: min(lastRunAt, now), zone: zone, anchor: anchor) else { return nil }
-        guard next < now else { return next }
-        return catchUp == .once ? now : nextFire(after: now, zone: zone, anchor: anchor)
+        var after = min(lastRunAt, now)
+        if catchUp == .none { after = max(after, now.adding(seconds: -Self.graceSeconds - jitterSeconds)) }
+        return nextFire(after: after, zone: zone, anchor: anchor)
     }
 
     /// A firing with its jitter: 0 to `jitterSeconds` later, the same for the same firing and seed.

@@ -17,9 +17,13 @@ struct RequestAdmission {
     /// Connections with somebody waiting, next turn first.
     private var turns: [ConnectionID] = []
     private var shared: [SlidingWindow]
+    private let sharedLimits: [PluginManifest.RateLimit]
 
     /// `shared` holds for all connections together.
-    init(shared: [PluginManifest.RateLimit] = []) { self.shared = shared.map(SlidingWindow.init) }
+    init(shared: [PluginManifest.RateLimit] = []) {
+        self.shared = shared.map(SlidingWindow.init)
+        sharedLimits = shared
+    }
 
     /// Tells the connection's limits; what was sent before keeps counting when they change.
     mutating func configure(_ connection: ConnectionID, _ http: PluginManifest.HTTP, now: Monotonic) {
@@ -99,13 +103,20 @@ struct RequestAdmission {
         if lanes[connection]?.isIdle(now) == true { lanes[connection] = nil }
     }
 
-    /// What counts now, for a later start.
-    func memory(_ now: Monotonic) -> [(connection: ConnectionID, limit: PluginManifest.RateLimit, ages: [Int64])] {
-        lanes.flatMap { connection, lane in lane.memory(now).map { (connection, $0.limit, $0.ages) } }
+    /// What counts now, for a later start; without connection: limits that all share.
+    func memory(_ now: Monotonic) -> [(connection: ConnectionID?, limit: PluginManifest.RateLimit, sent: [SentRequests])] {
+        lanes.flatMap { connection, lane in lane.memory(now).map { (connection, $0.limit, $0.sent) } }
+            + zip(sharedLimits, shared).map { (nil, $0, $1.memory(now)) }.filter { !$0.2.isEmpty }
     }
 
     /// Takes up what counted before a restart; before or after `configure`.
-    mutating func remember(_ connection: ConnectionID, _ limit: PluginManifest.RateLimit, ages: [Int64], now: Monotonic) {
-        lanes[connection, default: RequestLane()].remember(limit, ages: ages, now: now)
+    mutating func remember(
+        _ connection: ConnectionID?, _ limit: PluginManifest.RateLimit, _ sent: [SentRequests], now: Monotonic
+    ) {
+        if let connection {
+            lanes[connection, default: RequestLane()].remember(limit, sent, now: now)
+        } else if let index = sharedLimits.firstIndex(where: { $0.windowSeconds == limit.windowSeconds }) {
+            shared[index].remember(sent, now: now)
+        }
     }
 }

@@ -36,9 +36,12 @@ struct RequestLane {
         limits = http.rateLimits.map { declared in
             // The same window keeps its log under a new number; running requests stay reserved in it.
             var window = SlidingWindow(declared)
-            let old = limits.first { $0.declared.windowSeconds == declared.windowSeconds && $0.declared.requestClass == declared.requestClass }
+            let old = limits.first {
+                $0.declared.windowSeconds == declared.windowSeconds && $0.declared.requestClass == declared.requestClass
+            }
             if let old {
-                for age in old.window.ages(now) { window.record(now + -age) }
+                // Its memory holds the reserved ones as sent now; they are reserved here instead.
+                window.remember(old.window.memory(now).filter { $0.age > 0 }, now: now)
                 for _ in 0..<old.window.reserved { window.reserve() }
             } else {
                 for _ in 0..<running { window.reserve() }
@@ -128,22 +131,20 @@ struct RequestLane {
     }
 
     func isIdle(_ now: Monotonic) -> Bool {
-        running == 0 && waitingCount == 0 && limits.allSatisfy { $0.window.ages(now).isEmpty } && pauses.values.allSatisfy { $0 <= now }
+        running == 0 && waitingCount == 0 && limits.allSatisfy { $0.window.isEmpty(now) } && pauses.values.allSatisfy { $0 <= now }
     }
 
-    func memory(_ now: Monotonic) -> [(limit: PluginManifest.RateLimit, ages: [Int64])] {
-        limits.map { ($0.declared, $0.window.ages(now)) }.filter { !$0.1.isEmpty }
+    func memory(_ now: Monotonic) -> [(limit: PluginManifest.RateLimit, sent: [SentRequests])] {
+        limits.map { ($0.declared, $0.window.memory(now)) }.filter { !$0.1.isEmpty }
     }
 
-    mutating func remember(_ limit: PluginManifest.RateLimit, ages: [Int64], now: Monotonic) {
+    mutating func remember(_ limit: PluginManifest.RateLimit, _ sent: [SentRequests], now: Monotonic) {
         let index = limits.firstIndex { $0.declared.windowSeconds == limit.windowSeconds && $0.declared.requestClass == limit.requestClass }
-        var window = SlidingWindow(index.map { limits[$0].declared } ?? limit)
-        for age in ages.sorted(by: >) { window.record(now + -age) }
         if let index {
-            for age in limits[index].window.ages(now) { window.record(now + -age) }
-            for _ in 0..<limits[index].window.reserved { window.reserve() }
-            limits[index].window = window
+            limits[index].window.remember(sent, now: now)
         } else {
+            var window = SlidingWindow(limit)
+            window.remember(sent, now: now)
             limits.append(Limit(declared: limit, window: window))
         }
     }

@@ -3,6 +3,14 @@
 
 import BerthModel
 
+/// Requests that count against a window.
+struct SentRequests: Hashable, Sendable {
+    /// Nanoseconds since they were sent.
+    var age: Int64
+    /// How many.
+    var count: Int
+}
+
 /// One limit's state. Pure: time is given.
 struct SlidingWindow {
     let limit: Int
@@ -70,7 +78,7 @@ struct SlidingWindow {
         record(now)
     }
 
-    /// One more went out than was reserved, or before this process began.
+    /// One more went out than was reserved.
     mutating func record(_ now: Monotonic) {
         logged += 1
         if log.count - head >= Self.entryLimit, let last = log.last, now - last.begin < length / Int64(Self.entryLimit) {
@@ -80,8 +88,22 @@ struct SlidingWindow {
         }
     }
 
-    /// Ages of what counts, in nanoseconds, oldest first.
-    func ages(_ now: Monotonic) -> [Int64] {
-        log[head...].flatMap { Array(repeating: now - $0.time, count: $0.count) }.filter { $0 < length }
+    /// What counts, oldest first: age in nanoseconds and how many. Reserved ones are under way and kept as sent now.
+    func memory(_ now: Monotonic) -> [SentRequests] {
+        var kept = log[head...].map { SentRequests(age: now - $0.time, count: $0.count) }.filter { $0.age < length }
+        if reserved > 0 { kept.append(SentRequests(age: 0, count: reserved)) }
+        return kept
     }
+
+    /// Takes up what counted in another window, or before this process began; oldest first, before anything is logged.
+    mutating func remember(_ memory: [SentRequests], now: Monotonic) {
+        let known = log[head...].map { (time: $0.time, begin: $0.begin, count: $0.count) }
+        let added = memory.filter { $0.age < length && $0.count > 0 }.map { (now + -max(0, $0.age), now + -max(0, $0.age), $0.count) }
+        log = (known + added).sorted { $0.time < $1.time }
+        head = 0
+        logged = log.reduce(0) { $0 + $1.count }
+    }
+
+    /// Whether nothing counts any more.
+    func isEmpty(_ now: Monotonic) -> Bool { reserved == 0 && !log[head...].contains { now - $0.time < length } }
 }

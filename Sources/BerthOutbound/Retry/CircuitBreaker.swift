@@ -66,7 +66,6 @@ package struct CircuitBreaker: Sendable {
     }
 }
 
-
 /// One connection's circuit, for the operator.
 public struct CircuitStatus: Sendable, Hashable {
     /// A circuit's state.

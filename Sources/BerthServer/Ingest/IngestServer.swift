@@ -145,12 +145,11 @@ public struct IngestServer: Service {
             var body = ByteBuffer()
             body.writeString("{\"id\":\"\(receipt.event)\",\"duplicate\":\(receipt.isDuplicate)}")
             return Reply(.init(code: success.status), contentType: "application/json", body: body)
-        case .handshake(let handshake):
+        case .handshake(let status, let body, let contentType, let headers):
             var fields = HTTPFields()
-            for (name, value) in handshake.headers { if let name = HTTPField.Name(name) { fields[name] = value } }
+            for (name, value) in headers { if let name = HTTPField.Name(name) { fields[name] = value } }
             return Reply(
-                .init(code: handshake.status), contentType: handshake.contentType,
-                body: handshake.body.isEmpty ? nil : ByteBuffer(string: handshake.body), fields: fields)
+                .init(code: status), contentType: contentType, body: body.isEmpty ? nil : ByteBuffer(string: body), fields: fields)
         case .refused(let status, let error): return Reply.problem(error, status: .init(code: status))
         case .overloaded(let seconds, let error):
             var reply = Reply.problem(error, status: .serviceUnavailable)

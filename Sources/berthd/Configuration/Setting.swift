@@ -1,6 +1,8 @@
 // Every setting of the daemon, declared once: its place, type, bounds, default and meaning. The file, the
 // environment, the flags, the checks and `berthd --help-config` all come from this table.
 
+import BerthModel
+
 /// One setting.
 struct Setting: Sendable {
     enum Kind: Sendable {

@@ -13,6 +13,13 @@ struct LineLogHandler: LogHandler {
     /// The level that all loggers obey; changed at run time by `berthctl log level`.
     static let level = Mutex<Logger.Level>(.info)
 
+    /// Changes the level; false for an unknown name.
+    static func setLevel(_ name: String) -> Bool {
+        guard let level = Logger.Level(rawValue: name) else { return false }
+        Self.level.withLock { $0 = level }
+        return true
+    }
+
     let label: String
     let format: Format
     var metadata: Logger.Metadata = [:]

@@ -36,7 +36,7 @@ final class Notifier: Sendable {
             withUnsafePointer(to: &address) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
                     // The manager may be gone; a daemon does not fail over its status line.
-                    _ = sendto(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL.rawValue), address, length)
+                    _ = sendto(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL), address, length)
                 }
             }
         }

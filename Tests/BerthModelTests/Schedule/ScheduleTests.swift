@@ -48,8 +48,14 @@ import Testing
         let now = moment("2026-03-08T12:34:56Z")
         let once = try Schedule("cron 0 3 * * *")
         let none = try Schedule("cron 0 3 * * * catch_up=none")
-        #expect(once.nextRun(lastRunAt: last, now: now, zone: FixedZone.utc) == now)
+        #expect(once.nextRun(lastRunAt: last, now: now, zone: FixedZone.utc) == moment("2026-03-05T03:00:00Z"))  // past: due at once
         #expect(none.nextRun(lastRunAt: last, now: now, zone: FixedZone.utc) == moment("2026-03-09T03:00:00Z"))
+        // Seen a little late, a firing is no missed one.
+        for text in ["2026-03-05T03:00:00.001Z", "2026-03-05T03:01:29Z"] {
+            #expect(none.nextRun(lastRunAt: last, now: moment(text), zone: FixedZone.utc) == moment("2026-03-05T03:00:00Z"))
+        }
+        let scattered = try Schedule("cron 0 3 * * * catch_up=none jitter=10m")
+        #expect(scattered.nextRun(lastRunAt: last, now: moment("2026-03-05T03:11:00Z"), zone: FixedZone.utc) == moment("2026-03-05T03:00:00Z"))
         #expect(once.nextRun(lastRunAt: now, now: now, zone: FixedZone.utc) == moment("2026-03-09T03:00:00Z"))
         // The clock was set back by years: the schedule goes on from now.
         #expect(once.nextRun(lastRunAt: moment("2031-01-01T00:00:00Z"), now: now, zone: FixedZone.utc) == moment("2026-03-09T03:00:00Z"))

@@ -19,7 +19,6 @@ extension RingbaAdapter: StreamReader {
         var loops = LoopGuard()
         while walk.from < walk.until {
             try context.checkCancelled()
-            try loops.pass("\(walk.from.milliseconds) \(walk.to.milliseconds) \(walk.offset)")
             let (root, answer) = try ask(page(walk), context)
             guard let report = root["report"], let records = report["records"], records.kind == .array else {
                 throw ProviderError(.remoteDown, "Ringba's call log answer has no report.records", remoteStatus: answer.status)
@@ -33,6 +32,9 @@ extension RingbaAdapter: StreamReader {
                 context.log.info("Ringba gave a partial result; asking for the calls until \(walk.to.rfc3339) only")
                 continue
             }
+            // Bodies differ by their transactionId even when the rows come round again.
+            let position = "\(walk.from.milliseconds) \(walk.to.milliseconds) \(walk.offset)"
+            try loops.pass(position, body: records.count > 0 ? records.rawBytes : [])
             for row in records.elements { try emit(call: row, at: answer.askedAt, to: context) }
             walk.advance(rows: records.count, total: report["totalCount"]?.int64 ?? 0, size: pageSize)
             try context.checkpoint(walk.save)

@@ -39,7 +39,10 @@ extension RingbaAdapter {
         if row["isLive"].flatMap(Truth.value) == true { return hasConnected ? .inProgress : .ringing }
         if row["blockReason"]?.isPresent == true { return .blocked }
         if hasConnected { return .completed }
-        return row["incompleteCallReason"]?.isPresent == true ? .failed : .missed
+        // A caller who gave up was missed; what Ringba itself could not do has failed.
+        guard let reason = row["incompleteCallReason"]?.string, !reason.isEmpty else { return .missed }
+        let word = reason.lowercased()
+        return word.contains("hung") || word.contains("hang") || word.contains("abandon") ? .missed : .failed
     }
 
     /// The list of numbers.

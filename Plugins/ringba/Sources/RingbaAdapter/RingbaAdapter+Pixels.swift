@@ -22,8 +22,8 @@ extension RingbaAdapter: EventHandler {
             call.set(.publisherID, fields.first("publisher_id", "publisherId", "affiliate_id"))
             call.set(.buyerID, fields.first("target_id", "targetId", "buyer_id"))
             call.set(.startedAt, fields.first("started_at", "call_dt", "callDt", "call_time", "call_date"))
-            call.set(.answeredAt, fields.first("answered_at", "connected_at", "callConnectionDt", "connection_dt"))
-            call.set(.endedAt, fields.first("ended_at", "completed_at", "callCompletedDt"))
+            call.set(.answeredAt, fields.first("answered_at", "connected_at", "connected_dt", "callConnectionDt", "connection_dt"))
+            call.set(.endedAt, fields.first("ended_at", "completed_at", "completed_dt", "callCompletedDt"))
             call.set(.duration, fields.first("duration", "call_length", "callLengthInSeconds", "duration_seconds"))
             call.set(.talk, fields.first("talk_seconds", "connected_duration", "connected_length", "connectedCallLengthInSeconds"))
             call.set(.recordingURL, fields.first("recording", "recording_url", "recordingUrl"))
@@ -67,8 +67,9 @@ struct PixelKind {
         case .connected: .inProgress
         case .completed: .completed
         case .error: .failed
-        case .finalized: fields.first("connected", "has_connected", "hasConnected").flatMap(Truth.value).map { $0 ? .completed : .missed }
-            ?? (fields.first("target", "target_id", "target_number", "buyer") == nil ? nil : .completed)
+        case .finalized:
+            fields.first("connected", "has_connected", "hasConnected").flatMap(Truth.value).map { $0 ? .completed : .missed }
+                ?? (fields.first("target", "target_id", "target_number", "buyer") == nil ? nil : .completed)
         case .converted, .payout, .recording, nil: nil
         }
     }

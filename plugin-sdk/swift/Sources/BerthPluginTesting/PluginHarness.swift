@@ -157,7 +157,9 @@ public final class PluginHarness {
 
     /// Asks the adapter whether a delivery is authentic; nil: it is.
     public func verify(_ event: HarnessEvent) -> (any Error)? {
-        guard let table = table(BERTH_VERIFY_ID)?.load(as: berth_verify_v1.self) else { return ProviderError.unsupported("no berth.verify/1") }
+        guard let table = table(BERTH_VERIFY_ID)?.load(as: berth_verify_v1.self) else {
+            return ProviderError.unsupported("no berth.verify/1")
+        }
         let operation = begin()
         return host.error(EventMemory.with([event]) { table.verify(instance, operation, $0.baseAddress) }, item: BERTH_NO_ITEM)
     }

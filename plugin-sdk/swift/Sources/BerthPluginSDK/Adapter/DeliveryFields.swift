@@ -37,7 +37,8 @@ extension Event {
                 json.value(json: member.value.jsonBytes)
             }
         }
-        for pair in pairs.reversed() where seen.insert(pair.name).inserted {
+        // The last of equal names counts; the others keep their order.
+        for pair in pairs.reversed().filter({ seen.insert($0.name).inserted }).reversed() {
             json.key(pair.name)
             json.value(pair.value)
         }

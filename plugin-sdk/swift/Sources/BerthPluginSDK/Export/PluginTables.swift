@@ -5,22 +5,25 @@ internal import CBerthPlugin
 
 /// Functions the host calls.
 enum PluginTables {
-    static let create: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<berth_instance_config_v1>?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?) -> Int32 = {
-        plugin, config, instance in
-        guard let plugin, let config, let instance else { return BERTH_INVALID_ARGUMENT }
-        let library = Unmanaged<PluginLibrary>.fromOpaque(plugin).takeUnretainedValue()
-        let context = Context(library.link, 0)
-        do {
-            let setup = try AdapterSetup(
-                connection: config.pointee.connection.text, baseURL: config.pointee.base_url.text, settings: config.pointee.settings.bytes)
-            let made = PluginInstance(try library.adapter.init(setup), library.link)
-            instance.pointee = Unmanaged.passRetained(made).toOpaque()
-            return BERTH_OK
-        } catch {
-            context.log.error("\(error)")
-            return (error as? ProviderError)?.status.rawValue ?? BERTH_INTERNAL
+    static let create:
+        @convention(c) (
+            UnsafeMutableRawPointer?, UnsafePointer<berth_instance_config_v1>?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+        ) -> Int32 = { plugin, config, instance in
+            guard let plugin, let config, let instance else { return BERTH_INVALID_ARGUMENT }
+            let library = Unmanaged<PluginLibrary>.fromOpaque(plugin).takeUnretainedValue()
+            let context = Context(library.link, 0)
+            do {
+                let setup = try AdapterSetup(
+                    connection: config.pointee.connection.text, baseURL: config.pointee.base_url.text,
+                    settings: config.pointee.settings.bytes)
+                let made = PluginInstance(try library.adapter.init(setup), library.link)
+                instance.pointee = Unmanaged.passRetained(made).toOpaque()
+                return BERTH_OK
+            } catch {
+                context.log.error("\(error)")
+                return (error as? ProviderError)?.status.rawValue ?? BERTH_INTERNAL
+            }
         }
-    }
 
     static let destroy: @convention(c) (UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Void = { _, instance in
         if let instance { Unmanaged<PluginInstance>.fromOpaque(instance).release() }
@@ -43,11 +46,13 @@ enum PluginTables {
 
     // Set once, never changed, never freed: safe to read from every thread.
     nonisolated(unsafe) static let events = permanent(
-        berth_events_v1(struct_size: UInt32(MemoryLayout<berth_events_v1>.size), revision: 1) { instance, operation, events, count, statuses in
+        berth_events_v1(struct_size: UInt32(MemoryLayout<berth_events_v1>.size), revision: 1) {
+            instance, operation, events, count, statuses in
             guard let instance = PluginInstance.at(instance), let handler = instance.adapter as? any EventHandler, let statuses,
                 let events
             else { return BERTH_INVALID_ARGUMENT }
-            return EventBatch.handle(handler, Context(instance.link, operation), UnsafeBufferPointer(start: events, count: Int(count)), statuses)
+            let batch = UnsafeBufferPointer(start: events, count: Int(count))
+            return EventBatch.handle(handler, Context(instance.link, operation), batch, statuses)
         })
 
     nonisolated(unsafe) static let readStream = permanent(

@@ -59,7 +59,9 @@ public struct HTTPClient {
         if let error = ProviderError.from(hostStatus: status, "no answer to \(request.method) \(request.path)") { throw error }
         let answered = UnsafeBufferPointer(start: response.headers, count: response.headers == nil ? 0 : Int(response.header_count))
             .map { ($0.name.text.lowercased(), $0.value.text) }
-        return HTTPResponse(status: Int(response.status), headers: answered, body: response.body.bytes, askedAt: askedAt)
+        return HTTPResponse(
+            status: Int(response.status), headers: answered, body: response.body.bytes, askedAt: askedAt,
+            asked: "\(request.method) \(request.path.prefix { $0 != "?" })")
     }
 }
 

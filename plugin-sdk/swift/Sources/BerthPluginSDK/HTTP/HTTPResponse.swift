@@ -10,9 +10,15 @@ public struct HTTPResponse: Sendable {
     public var body: [UInt8]
     /// When the request was sent: what the answer says was so at this time or later.
     public var askedAt: ProviderTime
+    /// What was asked, for messages: method and path, without the query.
+    public var asked: String
 
     /// An answer.
-    public init(status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = [], askedAt: ProviderTime) {
+    public init(
+        status: Int, headers: [(name: String, value: String)] = [], body: [UInt8] = [], askedAt: ProviderTime,
+        asked: String = "the request"
+    ) {
+        self.asked = asked
         self.status = status
         self.headers = headers
         self.body = body
@@ -29,7 +35,8 @@ public struct HTTPResponse: Sendable {
         } catch {
             let isHTML = body.first { $0 > 0x20 } == UInt8(ascii: "<")
             throw ProviderError(
-                .remoteDown, "the provider's answer is \(isHTML ? "HTML" : "not JSON") (\(error)); a proxy or an outage may stand between",
+                .remoteDown,
+                "the answer to \(asked) is \(isHTML ? "HTML" : "not JSON") (\(error)); a proxy or an outage may stand between",
                 remoteStatus: status)
         }
     }
@@ -56,7 +63,7 @@ public struct HTTPResponse: Sendable {
         default: meaning = .internal
         }
         return ProviderError(
-            meaning, "the provider answered \(status)\(reason.map { ": \($0)" } ?? "")", remoteStatus: status,
+            meaning, "\(asked) was answered \(status)\(reason.map { ": \($0)" } ?? "")", remoteStatus: status,
             retryAfter: status == 429 || status == 503 ? retryAfter : nil)
     }
 

@@ -20,7 +20,7 @@ public struct Pager {
             try context.checkCancelled()
             let page = try fetch(offset)
             let (rows, total) = try map(page)
-            if rows > 0 { try loops.pass("offset \(offset)", body: page.body) }
+            if rows > 0 { try loops.pass("offset \(offset)", body: page.body[...]) }
             offset += rows
             try context.checkpoint { json in
                 json.key("offset")
@@ -42,7 +42,7 @@ public struct Pager {
             try loops.pass("page \(current)")
             let page = try fetch(current)
             number = try map(page)
-            if number != nil { try loops.pass("body of \(current)", body: page.body) }
+            if number != nil { try loops.pass("body of \(current)", body: page.body[...]) }
             try context.checkpoint { json in
                 json.key("page")
                 json.value(Int64(number ?? current))

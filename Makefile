@@ -1,0 +1,48 @@
+# Berth: build, run, test. Every target sets up what it needs on a bare Debian 12 with only the Swift toolchain.
+
+CONFIGURATION ?= release
+PREFIX ?= /usr
+DESTDIR ?=
+JOBS ?= $(shell nproc)
+
+.PHONY: help run build test crash bench fuzz format install dependencies bundles-debug clean
+
+help:
+	@echo "make run      build release, start the daemon with a demo workspace and mock providers"
+	@echo "              (BERTH_RUN_SECONDS=30 make run ends by itself and reports)"
+	@echo "make build    release binaries in .build/release, plugin bundles in .build/bundles"
+	@echo "make test     everything that must hold, in one run"
+	@echo "make crash    the long crash suite: random kill -9, every kill point, power cuts"
+	@echo "make bench    the lanes of Benchmarks/README.md beside their baselines"
+	@echo "make format   swift-format over all sources"
+	@echo "make install  binaries, plugins, units, configuration below DESTDIR"
+
+dependencies:
+	@Scripts/install-dependencies
+
+build: dependencies
+	swift build -c release -j $(JOBS)
+	@Scripts/make-bundles release .build/bundles
+
+run: build
+	@Scripts/demo
+
+test: dependencies
+	@Scripts/test
+
+crash: dependencies
+	swift build -j $(JOBS)
+	@Scripts/make-bundles debug .build/bundles-debug
+	python3 Tests/Crash/crash.py --kills 200 --power-cuts 20
+
+bench: build
+	@Benchmarks/run
+
+format:
+	swift format --in-place --recursive --parallel Package.swift Sources Tests Plugins plugin-sdk/swift Benchmarks
+
+install:
+	@Scripts/install "$(DESTDIR)" "$(PREFIX)"
+
+clean:
+	rm -rf .build .build-* .berth

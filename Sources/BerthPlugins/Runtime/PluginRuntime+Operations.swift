@@ -1,0 +1,110 @@
+// Operations of the plugin host: each becomes a session on the generation in service. Values cross to plain wire items here.
+
+public import BerthModel
+public import BerthSeams
+import BerthWire
+import Synchronization
+
+extension PluginRuntime {
+    public func handle(_ events: [Event], for instance: PluginInstance) async -> BatchOutcome {
+        switch generation(of: instance.provider) {
+        case .failure(let failure):
+            return BatchOutcome(outcomes: events.map { _ in EventOutcome(failure: failure, records: []) })
+        case .success(let generation):
+            let session = session(.events(count: events.count), instance, generation, seconds: \.eventDeadlineSeconds, events: events.map(\.id))
+            let end = await run(.handle(events.map(Self.wire)), session, generation, lane: .events)
+            return session.batchOutcome(end, count: events.count)
+        }
+    }
+
+    public func read(_ request: StreamReadRequest, for instance: PluginInstance, into sink: any PageSink) async -> AttemptFailure? {
+        switch generation(of: instance.provider) {
+        case .failure(let failure): return failure
+        case .success(let generation):
+            let session = session(.read, instance, generation, seconds: \.pageDeadlineSeconds)
+            let work = HostMessage.Work.read(
+                stream: request.stream.text, mode: Self.number(request.mode), since: request.since?.milliseconds ?? WireLimits.noTime,
+                until: request.until.milliseconds, schema: request.checkpoint?.schema ?? 0, state: request.checkpoint?.state ?? [])
+            async let end = run(work, session, generation, lane: .reads)
+            for await page in session.pages {
+                do throws(BerthError) {
+                    try await sink.commit(page.records, checkpoint: page.checkpoint)
+                    session.acknowledgePage(nil)
+                } catch {
+                    session.acknowledgePage(AttemptFailure(error.isRetryable ? .retry : .internal, error.message))
+                }
+            }
+            return session.failure(of: await end)
+        }
+    }
+
+    public func perform(_ request: ActionRequest, for instance: PluginInstance) async -> Result<ActionOutcome, AttemptFailure> {
+        switch generation(of: instance.provider) {
+        case .failure(let failure): return .failure(failure)
+        case .success(let generation):
+            let session = session(.perform, instance, generation, seconds: \.actionDeadlineSeconds)
+            let work = HostMessage.Work.perform(name: request.name, input: request.input, idempotencyKey: request.idempotencyKey)
+            let end = await run(work, session, generation, lane: .actions)
+            if let failure = session.failure(of: end) { return .failure(failure) }
+            let result = session.result
+            return .success(ActionOutcome(output: result.reply, records: result.records))
+        }
+    }
+
+    public func checkCredentials(for instance: PluginInstance) async -> Result<[UInt8], AttemptFailure> {
+        switch generation(of: instance.provider) {
+        case .failure(let failure): return .failure(failure)
+        case .success(let generation):
+            let session = session(.check, instance, generation, seconds: \.actionDeadlineSeconds)
+            let end = await run(.check, session, generation, lane: .actions)
+            if let failure = session.failure(of: end) { return .failure(failure) }
+            return .success(session.result.reply)
+        }
+    }
+
+    public func verify(_ delivery: RawDelivery, for instance: PluginInstance) async -> AttemptFailure? {
+        switch generation(of: instance.provider) {
+        case .failure(let failure): return failure
+        case .success(let generation):
+            let session = session(.verify, instance, generation, seconds: \.eventDeadlineSeconds)
+            let event = WireEvent(
+                id: "", kind: "", method: delivery.method, query: delivery.query,
+                headers: delivery.headers.map { WireHeader($0.name, $0.value) }, body: delivery.body, attempt: 1,
+                receivedAt: delivery.receivedAt.milliseconds)
+            return session.failure(of: await run(.verify(event), session, generation, lane: .verifications))
+        }
+    }
+
+    // MARK: Parts
+
+    private func session(
+        _ kind: OperationSession.Kind, _ instance: PluginInstance, _ generation: PluginGeneration,
+        seconds: KeyPath<PluginManifest.Runtime, Int>, events: [EventID] = []
+    ) -> OperationSession {
+        OperationSession(
+            operation: operations.add(1, ordering: .relaxed).newValue, kind: kind, instance: instance, manifest: generation.manifest,
+            deadlineSeconds: generation.manifest.runtime[keyPath: seconds], services: services, eventIDs: events)
+    }
+
+    /// Runs to the end. What ended before it began is told to the session too, so that nobody waits for its pages.
+    private func run(_ work: HostMessage.Work, _ session: OperationSession, _ generation: PluginGeneration, lane: InstanceLane) async -> OperationEnd {
+        let end = await generation.host.run(work, session, lane: lane)
+        session.finish(end)
+        return end
+    }
+
+    private static func number(_ mode: ReadMode) -> UInt32 {
+        switch mode {
+        case .full: 1
+        case .incremental: 2
+        case .range: 3
+        }
+    }
+
+    private static func wire(_ event: Event) -> WireEvent {
+        WireEvent(
+            id: event.id.description, kind: event.kind, method: event.method, query: event.query,
+            headers: event.headers.map { WireHeader($0.name, $0.value) }, body: event.body, attempt: UInt32(clamping: event.attempt),
+            receivedAt: event.receivedAt.milliseconds)
+    }
+}

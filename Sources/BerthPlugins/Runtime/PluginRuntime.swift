@@ -1,0 +1,291 @@
+// All plugins of the daemon: found, loaded, reloaded, rolled back. Which generation does the work is decided here; how an
+// operation runs is in PluginRuntime+Operations.swift and the two hosts.
+
+import BerthLoader
+public import BerthModel
+public import BerthSeams
+import Foundation
+public import Logging
+import Synchronization
+
+/// Hosts plugins.
+public final class PluginRuntime: PluginHost {
+    let configuration: PluginRuntimeConfiguration
+    let services: OperationServices
+    let operations = Atomic<UInt64>(0)
+    private let logger: Logger
+    private let threads = OperationThreads(limit: 128, stackBytes: 1 << 20, name: "berth-plugin")
+    private let installed = Mutex<[ProviderName: InstalledPlugin]>([:])
+    /// Bundles that were refused, by folder.
+    private let refused = Mutex<[String: (name: String, problem: BerthError)]>([:])
+    /// Loads happen one at a time.
+    private let loading = AsyncGate(limit: 1)
+
+    private init(_ configuration: PluginRuntimeConfiguration, outbound: any Outbound, secrets: any SecretStore, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+        services = OperationServices(
+            outbound: outbound, hashes: HashJudge(secrets: secrets, logger: logger), watch: DeadlineWatch(), limits: OperationLimits(), logger: logger)
+    }
+
+    /// Finds and loads all bundles. A broken one is shown as refused and stops no other.
+    public static func start(
+        _ configuration: PluginRuntimeConfiguration, outbound: any Outbound, secrets: any SecretStore, logger: Logger
+    ) async throws(BerthError) -> PluginRuntime {
+        let runtime = PluginRuntime(configuration, outbound: outbound, secrets: secrets, logger: logger)
+        let findings = BundleDirectory.scan(configuration.directories + [configuration.managedDirectory])
+        await withTaskGroup(of: Void.self) { group in
+            for finding in findings {
+                switch finding.result {
+                case .failure(let problem): runtime.refuse(finding.path, finding.name, problem)
+                case .success(let bundle):
+                    group.addTask {
+                        do throws(BerthError) { _ = try await runtime.load(bundle) } catch {
+                            runtime.refuse(bundle.path, bundle.manifest.id.text, error)
+                        }
+                    }
+                }
+            }
+        }
+        return runtime
+    }
+
+    /// Ends all workers; operations still running are cancelled.
+    public func stop() async {
+        let all = installed.withLock { installed in installed.values.flatMap { [$0.current, $0.previous].compactMap { $0 } } }
+        for generation in all { await generation.host.stop() }
+    }
+
+    // MARK: Looking
+
+    public func manifest(of provider: ProviderName) -> PluginManifest? {
+        installed.withLock { $0[provider]?.current?.manifest }
+    }
+
+    public func plugins() async -> [PluginStatus] {
+        let good = installed.withLock { installed in installed.values.compactMap(Self.status) }
+        let bad = refused.withLock { refused in
+            refused.compactMap { path, refusal in Self.status(ofRefused: path, refusal.name, refusal.problem) }
+        }
+        return (good + bad).sorted { $0.manifest.id < $1.manifest.id }
+    }
+
+    private static func status(_ plugin: InstalledPlugin) -> PluginStatus? {
+        guard let generation = plugin.current else { return nil }
+        let isQuarantined = plugin.quarantinedUntil.map { $0 > .now } ?? false
+        // A worker at rest is ready: the next operation brings it up.
+        return PluginStatus(
+            manifest: generation.manifest, path: plugin.path, digest: generation.digest, generation: generation.number,
+            isolation: generation.isolation, state: isQuarantined ? .quarantined : .ready, problem: plugin.problem, restarts: plugin.restarts,
+            workers: generation.host.workers)
+    }
+
+    private static func status(ofRefused path: String, _ name: String, _ problem: BerthError) -> PluginStatus? {
+        // A folder whose name is no plugin's id is still shown, under the nearest id-like name.
+        let cleaned = String(name.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "-" }.prefix(60))
+        guard let id = ProviderName(name) ?? ProviderName(cleaned) ?? ProviderName("x\(cleaned)") else { return nil }
+        let manifest = PluginManifest(
+            id: id, name: name, version: "", publisher: "", license: "", abi: 0, libraries: [:], runtime: .init(), http: .init(),
+            credentials: [], settings: [:], webhook: nil, streams: [], actions: [], entities: [], stateSchema: 0)
+        return PluginStatus(
+            manifest: manifest, path: path, digest: "", generation: 0, isolation: .worker, state: .refused, problem: problem, restarts: 0,
+            workers: [])
+    }
+
+    private func refuse(_ path: String, _ name: String, _ problem: BerthError) {
+        refused.withLock { $0[path] = (name, problem) }
+        logger.error(
+            "plugin refused",
+            metadata: ["bundle": "\(path)", "code": "\(problem.code.rawValue)", "reason": "\(problem.message)", "hint": "\(problem.hint ?? "")"])
+    }
+
+    // MARK: Loading
+
+    /// Loads a bundle as the plugin's next generation and puts it in service; the one before ends what it has begun.
+    private func load(_ bundle: PluginBundle) async throws(BerthError) -> PluginStatus {
+        let id = bundle.manifest.id
+        let (image, digest) = try bundle.seal()
+        let number = installed.withLock { ($0[id]?.loads ?? 0) + 1 }
+        let isolation = bundle.manifest.runtime.isolation ?? configuration.isolation
+        let onDeath: @Sendable (WorkerDeath, String?) -> Void = { [weak self] death, blamed in
+            self?.noteDeath(of: id, generation: number, death, blamed)
+        }
+        let host: any GenerationHost
+        switch isolation {
+        case .worker:
+            host = WorkerGeneration(
+                image: image, manifest: bundle.manifest,
+                setup: WorkerSetup(executable: configuration.workerPath, isBestEffort: configuration.allowsWeakSandbox), logger: logger,
+                deaths: onDeath)
+        case .inProcess:
+            host = InProcessGeneration(
+                image: image, manifest: bundle.manifest, place: try bundle.libraryPath(), threads: threads, deaths: onDeath)
+        }
+        try await host.start()
+        let generation = PluginGeneration(number: number, bundle: bundle, digest: digest, isolation: isolation, host: host)
+        let (retired, status): ([PluginGeneration], PluginStatus?) = installed.withLock { installed in
+            var plugin = installed[id] ?? InstalledPlugin(path: bundle.path)
+            let oldest = plugin.previous
+            plugin.previous = plugin.current
+            plugin.current = generation
+            plugin.path = bundle.path
+            plugin.loads = number
+            plugin.problem = nil
+            plugin.deaths = []
+            plugin.quarantinedUntil = nil
+            installed[id] = plugin
+            return ([oldest].compactMap { $0 }, Self.status(plugin))
+        }
+        _ = refused.withLock { $0.removeValue(forKey: bundle.path) }
+        installed.withLock { $0[id]?.previous }?.host.rest()
+        for generation in retired { await generation.host.stop() }
+        logger.info(
+            "plugin loaded",
+            metadata: [
+                "plugin": "\(id)", "version": "\(bundle.manifest.version)", "generation": "\(number)", "isolation": "\(isolation.rawValue)",
+                "digest": "\(digest.prefix(16))",
+            ])
+        guard let status else { throw BerthError(.internal, "plugin \(id) vanished while it was loaded") }
+        return status
+    }
+
+    public func reload(_ provider: ProviderName) async throws(BerthError) -> PluginStatus {
+        let place = installed.withLock { $0[provider]?.path } ?? refused.withLock { refused in refused.first { $0.value.name == provider.text }?.key }
+        guard let place else { throw Self.unknown(provider) }
+        return try await exclusively { () async throws(BerthError) in
+            do throws(BerthError) { return try await self.load(try PluginBundle(path: place)) } catch {
+                // The generation in service goes on; the operator is told here and in the list.
+                self.installed.withLock { $0[provider]?.problem = error }
+                throw error
+            }
+        }
+    }
+
+    public func rollback(_ provider: ProviderName) async throws(BerthError) -> PluginStatus {
+        try await exclusively { () async throws(BerthError) in
+            guard self.installed.withLock({ $0[provider] != nil }) else { throw Self.unknown(provider) }
+            guard let previous = self.installed.withLock({ $0[provider]?.previous }) else {
+                throw BerthError(.conflict, "plugin '\(provider)' has no generation before this one", hint: "reload a bundle of the version you want")
+            }
+            try await previous.host.start()
+            guard let status = self.swapBack(provider) else { throw Self.unknown(provider) }
+            self.logger.notice("plugin rolled back", metadata: ["plugin": "\(provider)", "generation": "\(status.generation)"])
+            return status
+        }
+    }
+
+    private func swapBack(_ provider: ProviderName) -> PluginStatus? {
+        let (left, status): (PluginGeneration?, PluginStatus?) = installed.withLock { installed in
+            guard var plugin = installed[provider], let previous = plugin.previous else { return (nil, nil) }
+            let left = plugin.current
+            plugin.previous = left
+            plugin.current = previous
+            plugin.deaths = []
+            plugin.quarantinedUntil = nil
+            installed[provider] = plugin
+            return (left, Self.status(plugin))
+        }
+        left?.host.rest()
+        return status
+    }
+
+    public func install(bundle path: String) async throws(BerthError) -> PluginStatus {
+        guard path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(path)' is not absolute") }
+        let bundle = try PluginBundle(path: path)
+        let id = bundle.manifest.id
+        return try await exclusively { () async throws(BerthError) in
+            let target = self.configuration.managedDirectory + "/" + id.text
+            try Self.copy(bundle.path, to: target)
+            return try await self.load(try PluginBundle(path: target))
+        }
+    }
+
+    /// Copies a bundle beside its place and then puts it there, so that no half bundle is ever found.
+    private static func copy(_ source: String, to target: String) throws(BerthError) {
+        let files = FileManager.default
+        let folder = (target as NSString).deletingLastPathComponent
+        let next = folder + "/.\((target as NSString).lastPathComponent).next"
+        do {
+            try files.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+            if files.fileExists(atPath: next) { try files.removeItem(atPath: next) }
+            try files.copyItem(atPath: source, toPath: next)
+            if files.fileExists(atPath: target) { try files.removeItem(atPath: target) }
+            try files.moveItem(atPath: next, toPath: target)
+        } catch {
+            throw BerthError(
+                .plugin, "the bundle \(source) can't be copied to \(target): \(error.localizedDescription)",
+                hint: "the daemon's user must be able to read the one and write the other")
+        }
+    }
+
+    public func remove(_ provider: ProviderName) async throws(BerthError) {
+        guard let plugin = installed.withLock({ $0.removeValue(forKey: provider) }) else { throw Self.unknown(provider) }
+        for generation in [plugin.current, plugin.previous].compactMap({ $0 }) { await generation.host.stop() }
+        logger.notice("plugin removed", metadata: ["plugin": "\(provider)", "bundle": "\(plugin.path)"])
+    }
+
+    public func forget(_ connection: ConnectionID) async {
+        let hosts = installed.withLock { installed in
+            installed.values.flatMap { [$0.current, $0.previous].compactMap { $0?.host } }
+        }
+        for host in hosts { host.forget(connection) }
+    }
+
+    // MARK: Deaths
+
+    private func noteDeath(of id: ProviderName, generation: Int, _ death: WorkerDeath, _ blamed: String?) {
+        logger.error(
+            "plugin's worker died",
+            metadata: ["plugin": "\(id)", "generation": "\(generation)", "how": "\(death.text)", "during": "\(blamed ?? "nothing")"])
+        let (isUnfit, canGoBack): (Bool, Bool) = installed.withLock { installed in
+            guard var plugin = installed[id], plugin.current?.number == generation else { return (false, false) }
+            let isUnfit = plugin.noteDeath(
+                on: blamed ?? "start", at: .now, limit: configuration.deathsMax, window: configuration.quarantineWindow)
+            if isUnfit, plugin.previous == nil {
+                plugin.quarantinedUntil = .now + configuration.quarantineWindow
+                plugin.problem = BerthError(
+                    "plugin_quarantined", "\(plugin.deaths.count) workers died on different work within \(configuration.quarantineWindow)",
+                    hint: "berthctl dead-letter list shows what it died of; install another version, or berthctl plugin reload \(id)")
+            }
+            installed[id] = plugin
+            return (isUnfit, plugin.previous != nil)
+        }
+        guard isUnfit else { return }
+        if canGoBack, let status = swapBack(id) {
+            logger.error("plugin rolled back after deaths on different work", metadata: ["plugin": "\(id)", "generation": "\(status.generation)"])
+        } else {
+            logger.error("plugin quarantined after deaths on different work", metadata: ["plugin": "\(id)", "hint": "berthctl plugin show \(id)"])
+        }
+    }
+
+    // MARK: Parts
+
+    /// The generation that takes new work, or why there is none.
+    func generation(of provider: ProviderName) -> Result<PluginGeneration, AttemptFailure> {
+        installed.withLock { installed in
+            guard let plugin = installed[provider], let generation = plugin.current else {
+                return .failure(AttemptFailure(.retry, "plugin '\(provider)' is not loaded"))
+            }
+            if let until = plugin.quarantinedUntil {
+                guard until <= .now else {
+                    let left = UInt64(max(0, (until - .now).components.seconds) * 1000)
+                    return .failure(AttemptFailure(.retry, "plugin '\(provider)' is quarantined after crashes", retryAfterMilliseconds: left))
+                }
+                installed[provider]?.quarantinedUntil = nil
+                installed[provider]?.problem = nil
+                installed[provider]?.deaths = []
+            }
+            return .success(generation)
+        }
+    }
+
+    private func exclusively<T: Sendable>(_ body: () async throws(BerthError) -> T) async throws(BerthError) -> T {
+        guard await loading.enter() else { throw BerthError("cancelled", "cancelled while another plugin was being loaded", isRetryable: true) }
+        defer { loading.leave() }
+        return try await body()
+    }
+
+    private static func unknown(_ provider: ProviderName) -> BerthError {
+        BerthError(.notFound, "there is no plugin '\(provider)'", hint: "berthctl plugin list shows what is installed")
+    }
+}

@@ -1,0 +1,100 @@
+// What every command does: ask, show as table or JSON, end with the right code.
+
+import ArgumentParser
+import BerthModel
+import Foundation
+
+/// Options of every command.
+struct SessionOptions: ParsableArguments {
+    @Option(help: "Path of the control socket; also BERTH_CONTROL_SOCKET.")
+    var socket: String = ProcessInfo.processInfo.environment["BERTH_CONTROL_SOCKET"] ?? "/run/berth/control.sock"
+
+    @Option(name: [.short, .long], help: "table or json. JSON is stable and meant for scripts.")
+    var output: OutputFormat = .table
+}
+
+/// How answers are shown.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable { case table, json }
+
+/// One command's conversation with the daemon.
+struct Session {
+    let options: SessionOptions
+    var client: UnixHTTPClient { UnixHTTPClient(socketPath: options.socket) }
+
+    /// Runs a command's body; errors go to standard error with their hint.
+    static func run(_ options: SessionOptions, _ body: (Session) throws -> Void) throws {
+        do { try body(Session(options: options)) } catch let exit as Exit {
+            var text = "berthctl: \(Terminal.safe(exit.message))\n"
+            if let hint = exit.hint { text += "hint: \(Terminal.safe(hint))\n" }
+            FileHandle.standardError.write(Data(text.utf8))
+            throw ExitCode(exit.code)
+        }
+    }
+
+    /// Asks; answers of 400 and above end the command.
+    func ask(_ method: String, _ target: String, _ body: JSONValue? = nil) throws -> JSONValue {
+        let answer = try client.send(method, target, body: body.map { Array($0.text.utf8) })
+        guard answer.status < 400 || (answer.status == 503 && target == "/v1/health") else { throw Exit.refused(answer.status, answer.body) }
+        return JSONValue(text: answer.body) ?? .null
+    }
+
+    /// Shows a list as a table of these columns: heading and member path.
+    func show(list: JSONValue, _ columns: [(heading: String, path: String)]) {
+        guard options.output == .table else { return print(list.text) }
+        guard case .array(let items)? = list["items"] else { return }
+        guard !items.isEmpty else { return print("none") }
+        var table = Table(columns.map(\.heading))
+        table.rows = items.map { item in columns.map { item.cell($0.path) } }
+        print(table.text(width: Terminal.width))
+        if let next = list["next"]?.stringValue { print("more: --cursor \(next)") }
+    }
+
+    /// Shows one thing.
+    func show(_ value: JSONValue) {
+        print(options.output == .json ? value.text : value.lines().joined(separator: "\n"))
+    }
+
+    /// Percent-encodes a path segment or query value.
+    static func encoded(_ text: String) -> String {
+        var out = ""
+        for byte in text.utf8 {
+            switch byte {
+            case 48...57, 65...90, 97...122, 45, 46, 95, 126: out.unicodeScalars.append(UnicodeScalar(byte))
+            default:
+                let hex = String(byte, radix: 16, uppercase: true)
+                out += "%" + (hex.count == 1 ? "0" : "") + hex
+            }
+        }
+        return out
+    }
+
+    /// A query of those fields that have a value.
+    static func query(_ fields: [(String, String?)]) -> String {
+        let parts = fields.compactMap { name, value in value.map { "\(encoded(name))=\(encoded($0))" } }
+        return parts.isEmpty ? "" : "?" + parts.joined(separator: "&")
+    }
+
+    /// A value given as text, or as `@FILE`, or `@-` for standard input; a trailing newline of a file is cut.
+    static func value(_ text: String) throws -> String {
+        guard text.hasPrefix("@") else { return text }
+        let path = String(text.dropFirst())
+        guard let data = path == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: path) else {
+            throw Exit(code: 66, message: "the file \(path) can't be read", hint: "secrets are read from files: --credential token=@/path/to/file")
+        }
+        var value = String(decoding: data, as: UTF8.self)
+        while value.hasSuffix("\n") || value.hasSuffix("\r") { value.removeLast() }
+        return value
+    }
+
+    /// `name=value` options as members.
+    static func members(_ pairs: [String], option: String) throws -> [String: JSONValue] {
+        var members: [String: JSONValue] = [:]
+        for pair in pairs {
+            guard let equals = pair.firstIndex(of: "="), equals > pair.startIndex else {
+                throw Exit.usage("\(option) \(pair): expected NAME=VALUE")
+            }
+            members[String(pair[..<equals])] = .string(try value(String(pair[pair.index(after: equals)...])))
+        }
+        return members
+    }
+}

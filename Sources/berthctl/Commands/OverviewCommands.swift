@@ -1,0 +1,95 @@
+// status, health, metrics, audit, log, backup.
+
+import ArgumentParser
+import BerthModel
+
+struct StatusCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "status", abstract: "What runs, and how it is.")
+    @OptionGroup var options: SessionOptions
+
+    func run() throws {
+        try Session.run(options) { $0.show(try $0.ask("GET", "/v1/status")) }
+    }
+}
+
+struct HealthCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "health", abstract: "Health with its parts; exit status 0 ok or degraded, 69 failing.")
+    @OptionGroup var options: SessionOptions
+
+    func run() throws {
+        try Session.run(options) { session in
+            let health = try session.ask("GET", "/v1/health")
+            if session.options.output == .json {
+                print(health.text)
+            } else {
+                var table = Table(["PART", "STATUS", "DETAIL"])
+                guard case .array(let parts)? = health["parts"] else { return }
+                table.rows = parts.map { [$0.cell("name"), $0.cell("status"), $0.cell("detail")] }
+                print(table.text(width: Terminal.width))
+                for part in parts { if let hint = part["hint"]?.stringValue { print("\(part.cell("name")): \(Terminal.safe(hint))") } }
+            }
+            if health["status"]?.stringValue == "failing" { throw ExitCode(69) }
+        }
+    }
+}
+
+struct MetricsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "metrics", abstract: "Prometheus metrics as text.")
+    @OptionGroup var options: SessionOptions
+
+    func run() throws {
+        try Session.run(options) { session in
+            let answer = try session.client.send("GET", "/metrics")
+            guard answer.status == 200 else { throw Exit.refused(answer.status, answer.body) }
+            print(String(decoding: answer.body, as: UTF8.self), terminator: "")
+        }
+    }
+}
+
+struct AuditCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "audit", abstract: "Who did what, newest first.")
+    @OptionGroup var options: SessionOptions
+    @Option(help: "Only entries of this kind, such as webhook.refused.") var kind: String?
+    @Option(help: "Only of this connection.") var connection: String?
+    @Option(help: "Only at or after this time (RFC 3339 or a date).") var since: String?
+    @Option(help: "1 to 1000.") var limit: Int = 50
+    @Option(help: "Next page.") var cursor: String?
+
+    func run() throws {
+        try Session.run(options) { session in
+            let query = Session.query([
+                ("kind", kind), ("connection", connection), ("since", since), ("limit", String(limit)), ("cursor", cursor),
+            ])
+            session.show(
+                list: try session.ask("GET", "/v1/audit" + query),
+                [("AT", "at"), ("KIND", "kind"), ("ACTOR", "actor"), ("ADDRESS", "address"), ("CONNECTION", "connection"), ("DETAIL", "detail")])
+        }
+    }
+}
+
+struct LogCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "log", abstract: "Logging.", subcommands: [Level.self])
+
+    struct Level: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Change the log level until the next start.")
+        @OptionGroup var options: SessionOptions
+        @Argument(help: "trace, debug, info, notice, warning, error, critical") var level: String
+
+        func run() throws {
+            try Session.run(options) { $0.show(try $0.ask("PUT", "/v1/log/level", .object(["level": .string(level)]))) }
+        }
+    }
+}
+
+struct BackupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "backup", abstract: "Write a consistent copy of the database while the daemon runs.",
+        discussion: "To restore: stop berthd, put the copy in place of berth.db, remove berth.db-wal and berth.db-shm, start. Keep the vault key too.")
+    @OptionGroup var options: SessionOptions
+    @Argument(help: "New file, absolute, on the daemon's machine.") var path: String
+
+    func run() throws {
+        try Session.run(options) { $0.show(try $0.ask("POST", "/v1/backup", .object(["path": .string(path)]))) }
+    }
+}

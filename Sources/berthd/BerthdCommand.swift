@@ -1,0 +1,81 @@
+// berthd: the command line. The table of contents of what runs is Daemon.swift.
+
+import ArgumentParser
+import BerthModel
+import Foundation
+import Logging
+import Synchronization
+
+@main
+struct BerthdCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "berthd", abstract: "Berth, the integration daemon: takes providers' webhooks, runs syncs, hosts plugins.",
+        discussion: """
+            Settings come from --set, then the environment (BERTH_SECTION_KEY), then the file, then defaults; --help-config lists them. \
+            The daemon is steered over its control socket: see berthctl(1). SIGTERM stops it with nothing lost.
+            """,
+        version: BerthVersion.current)
+
+    @Option(name: .customLong("config"), help: "Configuration file; default /etc/berth/berth.toml if it exists.")
+    var file: String?
+
+    @Flag(help: "Check the configuration and exit: 0 when it is right, 78 when not.")
+    var check = false
+
+    @Option(name: .customLong("set"), help: ArgumentHelp("Override one setting.", valueName: "section.key=value"))
+    var overrides: [String] = []
+
+    @Flag(name: .customLong("help-config"), help: "List every setting with its default, environment name and meaning.")
+    var helpConfig = false
+
+    func run() async throws {
+        if helpConfig { return print(Self.settingsHelp) }
+        Hardening.quietBacktraces()
+        let environment = ProcessInfo.processInfo.environment
+        do {
+            let configuration = try Configuration.load(file: file ?? Self.defaultFile, environment: environment, flags: overrides)
+            if check { return print("configuration ok") }
+            Hardening.closeProcess()
+            LineLogHandler.level.withLock { $0 = Logger.Level(rawValue: configuration.text("log.level")) ?? .info }
+            let format = LineLogHandler.Format(rawValue: configuration.text("log.format")) ?? .json
+            LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format) }
+            try await Daemon(configuration: configuration, environment: environment).run()
+        } catch let error as BerthError {
+            Self.report(error)
+            throw ExitCode(error.code.rawValue.hasPrefix("configuration") ? 78 : 70)
+        }
+    }
+
+    /// To standard error in plain words: what stops a start must be readable without a log reader.
+    private static func report(_ error: BerthError) {
+        var text = "berthd: \(error.message)\n"
+        if let hint = error.hint { text += "hint: \(hint)\n" }
+        FileHandle.standardError.write(Data(text.utf8))
+    }
+
+    private static var defaultFile: String? {
+        FileManager.default.fileExists(atPath: "/etc/berth/berth.toml") ? "/etc/berth/berth.toml" : nil
+    }
+
+    private static var settingsHelp: String {
+        Setting.all.map { setting in
+            "\(setting.name)  (\(setting.environmentName), \(setting.kind.article), default \(setting.fallback.shown))\n    \(setting.help)"
+        }.joined(separator: "\n")
+    }
+}
+
+extension Setting.Value {
+    var shown: String {
+        switch self {
+        case .text(let text): text.isEmpty ? "empty" : text
+        case .integer(let number): String(number)
+        case .boolean(let flag): String(flag)
+        case .list(let list): list.isEmpty ? "empty" : list.joined(separator: ",")
+        }
+    }
+}
+
+/// The version that all parts show.
+enum BerthVersion {
+    static let current = "0.1.0"
+}

@@ -1,0 +1,206 @@
+// The table of contents: what the daemon is made of, in the order in which it starts. It stops in reverse: first nothing
+// new is accepted, then what is in hand is finished or put back, then the store closes.
+
+import BerthControlAPI
+import BerthEngine
+import BerthModel
+import BerthOutbound
+import BerthPlugins
+import BerthSeams
+import BerthServer
+import BerthStoreSQLite
+import BerthVault
+import Foundation
+import Logging
+import ServiceLifecycle
+import Synchronization
+import UnixSignals
+
+struct Daemon {
+    let configuration: Configuration
+    let environment: [String: String]
+
+    func run() async throws {
+        let logger = Logger(label: "berthd")
+        let clock = SystemClock()
+        let entropy = SystemEntropy()
+        let notifier = Notifier(environment: environment)
+        let inherited = InheritedSockets(environment: environment)
+        let address = try ListenAddress(configuration.text("server.listen"), setting: "server.listen")
+
+        // What is kept.
+        let path = try storePath()
+        var limits = SQLiteStore.Limits()
+        limits.queueMax = configuration.integer("store.queue_max")
+        limits.ballastBytes = Int64(configuration.integer("store.ballast_mib")) << 20
+        let store = try await SQLiteStore.open(path: path, clock: clock, entropy: entropy, limits: limits, logger: Logger(label: "store"))
+        let vault = try await VaultOpening.open(configuration, environment, storePath: path, store, logger)
+
+        // What talks to providers.
+        let metrics = EngineMetrics()
+        let bridge = MetricsBridge(metrics: metrics)
+        let outbound = try CurlOutbound(
+            secrets: vault, configuration: try outboundConfiguration(), clock: clock, entropy: entropy, logger: Logger(label: "outbound"),
+            observer: bridge)
+        let host = try await PluginRuntime.start(
+            try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"))
+        for plugin in await host.plugins() where plugin.state != .refused { try await store.define(plugin.manifest.entities) }
+
+        // What drives it.
+        let directory = ConnectionDirectory()
+        let feed = EventFeed(store: store)
+        let signal = WorkSignal()
+        let engineLogger = Logger(label: "engine")
+        let dispatcher = Dispatcher(
+            store: store, host: host, directory: directory, feed: feed, clock: clock, entropy: entropy, metrics: metrics,
+            logger: engineLogger, signal: signal, lanesMax: configuration.integer("dispatch.lanes"))
+        let syncs = SyncService(
+            store: store, host: host, directory: directory, feed: feed, clock: clock, metrics: metrics, logger: engineLogger,
+            runsMax: configuration.integer("sync.max_concurrent"))
+        let zones = ZoneCatalog { name in FileManager.default.contents(atPath: "/usr/share/zoneinfo/\(name)").map { Array($0) } }
+        let scheduler = Scheduler(
+            store: store, host: host, directory: directory, syncs: syncs, zones: zones, clock: clock, entropy: entropy, logger: engineLogger)
+        let connections = Connections(
+            store: store, secrets: vault, host: host, outbound: outbound, directory: directory, clock: clock, entropy: entropy,
+            logger: engineLogger, onChange: { signal.raiseAll() })
+        try await connections.load()
+        let intake = Intake(
+            inbox: store, audit: store, secrets: vault, host: host, directory: directory, clock: clock, entropy: entropy, observer: bridge,
+            logger: Logger(label: "intake"), onAccepted: { signal.raise($0) })
+
+        // Where it is reached.
+        let listening = ListeningState(expected: 2)
+        let publicURL = configuration.text("server.public_url")
+        let facts = ControlPlane.Facts(
+            version: BerthVersion.current, startedAt: clock.now(), pid: getpid(), listen: { listening.address },
+            publicURL: { publicURL.isEmpty ? "http://\(listening.address)" : publicURL }, setLogLevel: LineLogHandler.setLevel)
+        let control = ControlPlane(
+            store: store, host: host, connections: connections, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
+            metrics: metrics, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)
+        let announce: @Sendable () async -> Void = {
+            guard listening.countDown() else { return }
+            logger.notice("ready", metadata: ["listen": "\(listening.address)", "version": "\(BerthVersion.current)"])
+            notifier.ready(status: "listening on \(listening.address)")
+        }
+        let controlServer = ControlServer(
+            configuration: try controlConfiguration(inherited), operations: control, logger: Logger(label: "control"), onBound: announce)
+        var ingestConfiguration = IngestServer.Configuration(
+            host: address.host, port: address.port, descriptor: inherited.descriptor("public"),
+            bodyBytesMax: configuration.integer("server.max_body_bytes"))
+        ingestConfiguration.limits.connectionsMax = configuration.integer("server.max_connections")
+        ingestConfiguration.limits.connectionsPerAddressMax = configuration.integer("server.max_connections_per_address")
+        let ingestServer = IngestServer(
+            configuration: ingestConfiguration, receiver: intake,
+            readiness: { Self.readiness(await control.health()) }, clock: clock, logger: Logger(label: "ingest"),
+            onBound: { bound in
+                listening.bound(to: bound)
+                await announce()
+            })
+
+        let retention = retention()
+        let services: [any Service] = [
+            BackgroundService(name: "retention") { await Housekeeping(store: store, retention: retention, clock: clock, logger: logger).run() },
+            BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
+            BackgroundService(name: "dispatcher") { await dispatcher.run() },
+            BackgroundService(name: "syncs") { await syncs.run() },
+            BackgroundService(name: "scheduler") { await scheduler.run() },
+            controlServer,
+            ingestServer,
+        ]
+        var group = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(10)
+        defer { notifier.stopping() }
+        do { try await ServiceGroup(configuration: group).run() } catch {
+            await end(host, outbound, store)
+            throw error
+        }
+        await end(host, outbound, store)
+        logger.notice("stopped")
+    }
+
+    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ store: SQLiteStore) async {
+        await host.stop()
+        await outbound.close()
+        await store.close()
+    }
+
+    private func storePath() throws(BerthError) -> String {
+        let url = configuration.text("store.url")
+        guard url.hasPrefix("sqlite://"), url.count > 10, url.dropFirst(9).hasPrefix("/") else {
+            throw BerthError("configuration_invalid", "store.url: '\(url)' is not sqlite:///absolute/path", hint: "for example sqlite:///var/lib/berth/berth.db")
+        }
+        return String(url.dropFirst(9))
+    }
+
+    private func outboundConfiguration() throws(BerthError) -> OutboundConfiguration {
+        var outbound = OutboundConfiguration()
+        var networks: [NetworkPrefix] = []
+        for text in configuration.list("egress.private_networks") {
+            guard let network = NetworkPrefix(text) else {
+                throw BerthError("configuration_invalid", "egress.private_networks: '\(text)' is not a CIDR range", hint: "for example 10.0.0.0/8")
+            }
+            networks.append(network)
+        }
+        outbound.egress = EgressPolicy(privateNetworks: networks)
+        outbound.userAgent = "Berth/\(BerthVersion.current)"
+        return outbound
+    }
+
+    private func controlConfiguration(_ inherited: InheritedSockets) throws(BerthError) -> ControlServer.Configuration {
+        let text = configuration.text("control.mode")
+        guard let mode = UInt32(text, radix: 8), mode <= 0o777, mode & 0o007 == 0 else {
+            throw BerthError("configuration_invalid", "control.mode: '\(text)' is not an octal mode without rights for others", hint: "for example 0660")
+        }
+        let roles: [String: Route.Permission] = ["read": .read, "operate": .operate, "admin": .admin]
+        return ControlServer.Configuration(
+            socket: configuration.text("control.socket"), mode: mode, group: configuration.text("control.group"),
+            groupRole: roles[configuration.text("control.group_role")] ?? .read, descriptor: inherited.descriptor("control"),
+            version: BerthVersion.current)
+    }
+
+    private func retention() -> Retention {
+        var retention = Retention()
+        retention.eventDays = configuration.integer("retention.event_days")
+        retention.deadLetterDays = configuration.integer("retention.dead_letter_days")
+        retention.dedupDays = configuration.integer("retention.dedup_days")
+        retention.noticeHours = configuration.integer("retention.notice_hours")
+        retention.auditDays = configuration.integer("retention.audit_days")
+        retention.runDays = configuration.integer("retention.run_days")
+        return retention
+    }
+
+    private static func readiness(_ health: Health) -> (isReady: Bool, parts: [String: String]) {
+        let parts = Dictionary(health.parts.map { ($0.name, $0.status) }, uniquingKeysWith: { first, _ in first })
+        // A refused plugin or a failing connection must not take the whole daemon out of service: only the store decides.
+        return (parts["store"] == "ok", parts)
+    }
+}
+
+extension Daemon {
+    /// Where bundles are and how they run.
+    private func pluginConfiguration(statePath: String) throws(BerthError) -> PluginRuntimeConfiguration {
+        PluginRuntimeConfiguration(
+            directories: configuration.list("plugins.directories"),
+            managedDirectory: (statePath as NSString).deletingLastPathComponent + "/plugins",
+            isolation: Isolation(rawValue: configuration.text("plugins.isolation")) ?? .worker, workerPath: try workerPath(),
+            allowsWeakSandbox: configuration.text("plugins.sandbox") == "best-effort")
+    }
+
+    /// berth-worker: as configured, beside this program, or where it is installed.
+    private func workerPath() throws(BerthError) -> String {
+        let configured = configuration.text("plugins.worker")
+        var candidates = ["/usr/lib/berth/berth-worker"]
+        // The link leads to this program; without /proc only the installed place is left.
+        if let own = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") {
+            candidates.insert((own as NSString).deletingLastPathComponent + "/berth-worker", at: 0)
+        }
+        if !configured.isEmpty { candidates = [configured] }
+        guard let path = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
+            throw BerthError(
+                "configuration_invalid", "berth-worker is not at \(candidates.joined(separator: " or "))", hint: "set [plugins] worker to its path")
+        }
+        return path
+    }
+}

@@ -1,0 +1,188 @@
+// What is repeated and what is not, with a real server that counts, and the pure parts by hand.
+
+import BerthModel
+import BerthSeams
+import Foundation
+import Synchronization
+import Testing
+
+@testable import BerthOutbound
+
+@Suite struct RetryTests {
+    private func tries(
+        _ request: ProviderRequest, _ script: @escaping @Sendable (Peer, SeenRequest, Int) -> Bool, timeoutSeconds: Int = 5
+    ) async throws -> (Result<ProviderResponse, AttemptFailure>, Int) {
+        let server = try ScriptedServer(script)
+        let broker = try outbound()
+        let result = await broker.send(request, for: target(server.url) { $0.timeoutSeconds = timeoutSeconds })
+        await broker.close()
+        server.stop()
+        return (result, server.seen.count)
+    }
+
+    @Test(arguments: [429, 502, 503, 504]) func passingTroubleIsRepeated(status: Int) async throws {
+        // Without this one hiccup of a provider would fail a whole page.
+        let (result, count) = try await tries(get("/x")) { peer, _, number in peer.answer(number < 3 ? status : 200) }
+        #expect(result.response?.status == 200)
+        #expect(count == 3)
+    }
+
+    @Test func afterThreeTriesTheAnswerIsHandedOn() async throws {
+        // Without this the plugin would not learn what the provider said.
+        let (result, count) = try await tries(get("/x")) { peer, _, _ in peer.answer(503, [:], Array("busy".utf8)) }
+        #expect(result.response?.status == 503)
+        #expect(result.response?.body == Array("busy".utf8))
+        #expect(count == 3)
+    }
+
+    @Test(arguments: [200, 301, 400, 401, 403, 404, 409, 422, 500, 501]) func otherAnswersAreNotRepeated(status: Int) async throws {
+        // Without this errors that repeating cannot mend would cost three requests.
+        let (result, count) = try await tries(get("/x")) { peer, _, _ in peer.answer(status) }
+        #expect(result.response?.status == status)
+        #expect(count == 1)
+    }
+
+    @Test func aPostIsSentOnce() async throws {
+        // Without this a number could be bought twice.
+        for script: @Sendable (Peer, SeenRequest, Int) -> Bool in [
+            { peer, _, _ in peer.answer(503) }, { peer, _, _ in peer.answer(429) }, { _, _, _ in false },
+            { peer, _, _ in
+                peer.reset()
+                return false
+            },
+        ] {
+            let (_, count) = try await tries(ProviderRequest(method: "POST", url: "/buy", body: [1]), script)
+            #expect(count == 1)
+        }
+        var safe = ProviderRequest(method: "POST", url: "/search", body: [1])
+        safe.isIdempotent = true
+        let (result, count) = try await tries(safe) { peer, _, number in number < 3 ? false : peer.answer(200) }
+        #expect(result.response?.status == 200)
+        #expect(count == 3)
+    }
+
+    @Test func aPostOnADyingKeptConnectionIsSentOnce() async throws {
+        // Without the check before each sending libcurl itself repeats a request when a kept connection dies.
+        let server = try ScriptedServer { peer, request, _ in request.method == "GET" ? peer.answer(200) : false }
+        let broker = try outbound()
+        let target = target(server.url)
+        #expect(await broker.send(get("/x"), for: target).response?.status == 200)
+        let failure = await broker.send(ProviderRequest(method: "POST", url: "/buy", body: [1]), for: target).failure
+        #expect(failure?.status == .remoteDown)
+        #expect(server.seen.filter { $0.method == "POST" }.count == 1)
+        await broker.close()
+        server.stop()
+    }
+
+    @Test func aRefusedConnectionIsRepeatedForEveryMethod() async throws {
+        // Without this a provider that restarts would fail actions that it never saw.
+        let server = try ScriptedServer { _, _, _ in false }
+        server.stop()
+        let observer = Observations()
+        let broker = try outbound(observer: observer)
+        _ = await broker.send(ProviderRequest(method: "POST", url: "/buy"), for: target(server.url))
+        #expect(observer.exchanges.map(\.tries) == [3])
+        await broker.close()
+    }
+
+    @Test func retryAfterIsHonouredWhenItFits() async throws {
+        // Without this the daemon would hammer a provider that asked for a second.
+        let clock = ContinuousClock()
+        var begun = clock.now
+        var (result, count) = try await tries(get("/x")) { peer, _, number in
+            number == 1 ? peer.answer(429, ["Retry-After": "1"]) : peer.answer(200)
+        }
+        #expect(result.response?.status == 200)
+        #expect(count == 2)
+        #expect(clock.now - begun >= .seconds(1))
+
+        begun = clock.now
+        (result, count) = try await tries(get("/x")) { peer, _, _ in peer.answer(429, ["Retry-After": "3600"]) }
+        #expect(result.response?.status == 429)
+        #expect(count == 1)
+        #expect(clock.now - begun < .seconds(1))
+    }
+
+    @Test func aFarRetryAfterHoldsTheConnectionBack() async throws {
+        // Without learning from it the next request would be sent into the same wall.
+        let server = try ScriptedServer { peer, _, _ in peer.answer(429, ["Retry-After": "3600"]) }
+        let broker = try outbound()
+        #expect(await broker.send(get("/x"), for: target(server.url)).response?.status == 429)
+        let failure = await broker.send(get("/x"), for: target(server.url)).failure
+        #expect(failure?.status == .throttled)
+        let wait = failure?.retryAfterMilliseconds ?? 0
+        #expect((3_500_000...3_600_000).contains(wait))
+        #expect(await broker.send(get("/x"), for: target(server.url, connection: connectionID(2))).response?.status == 429)
+        #expect(server.seen.count == 2)
+        await broker.close()
+        server.stop()
+    }
+
+    @Test func aPauseOfOneClassLeavesOthersAlone() async throws {
+        // Without this a throttled report would stop the call list.
+        let server = try ScriptedServer { peer, request, _ in
+            request.target == "/report" ? peer.answer(429, ["Retry-After": "3600"]) : peer.answer(200)
+        }
+        let broker = try outbound()
+        var report = get("/report")
+        report.requestClass = "reports"
+        #expect(await broker.send(report, for: target(server.url)).response?.status == 429)
+        #expect(await broker.send(report, for: target(server.url)).failure?.status == .throttled)
+        #expect(await broker.send(get("/calls"), for: target(server.url)).response?.status == 200)
+        await broker.close()
+        server.stop()
+    }
+
+    @Test func retriesAreBudgeted() async throws {
+        // Without the budget an outage would triple the load on the provider that is down.
+        let server = try ScriptedServer { peer, _, _ in peer.answer(503) }
+        let broker = try outbound { $0.circuitThreshold = 1_000_000 }
+        for _ in 0..<200 { _ = await broker.send(get("/x"), for: target(server.url)) }
+        #expect(server.seen.count <= 200 + 10 + 40 + 1)
+        #expect(server.seen.count >= 240)
+        await broker.close()
+        server.stop()
+    }
+
+    @Test func delaysGrowAndStayRandomAndBounded() {
+        // Without jitter all callers of a provider would come back at the same moment.
+        let policy = RetryPolicy(maxTries: 30, baseDelay: .milliseconds(100), maxDelay: .seconds(2))
+        func delay(_ tries: Int, _ random: UInt64, after: RetryPolicy.Ending = .broken(wasSent: true), left: Int64 = .max) -> Int64? {
+            policy.delay(after: after, tries: tries, isIdempotent: true, remainingNanoseconds: left, random: random)
+        }
+        for tries in 1..<30 {
+            let ceiling = min(2_000_000_000, Int64(100_000_000) << Int64(min(tries - 1, 20)))
+            let delays = (0..<100).map { _ in delay(tries, .random(in: 0 ... .max)) ?? -1 }
+            #expect(delays.allSatisfy { (0..<ceiling).contains($0) })
+            #expect(Set(delays).count > 90)
+        }
+        #expect(delay(30, 0) == nil)
+        #expect(delay(1, 50_000_000, left: 50_000_000) == nil)
+        #expect(delay(1, 0, after: .answered(status: 429, retryAfterNanoseconds: 7)) == 7)
+        #expect(delay(1, 0, after: .final) == nil)
+    }
+
+    @Test func retryAfterAndLimitHeadersAreRead() {
+        // Without reading each form the daemon would come back too early, or never.
+        let now = Timestamp("2026-03-04T10:00:00.000Z")!
+        func after(_ value: String) -> Int64? { RateLimitSignals.retryAfterMilliseconds([("retry-after", value)], now: now) }
+        #expect(after("0") == 0)
+        #expect(after("120") == 120_000)
+        #expect(after("1.5") == 1_500)
+        #expect(after("Wed, 04 Mar 2026 10:00:30 GMT") == 30_000)
+        #expect(after("Wednesday, 04-Mar-26 10:00:30 GMT") == 30_000)
+        #expect(after("Wed Mar  4 10:00:30 2026") == 30_000)
+        #expect(after("Wed, 04 Mar 2020 10:00:30 GMT") == 0)
+        #expect(after("99999999999") == 86_400_000)
+        for bad in ["", "soon", "-5", "nan", "inf", "\u{0}"] { #expect(after(bad) == nil, "\(bad)") }
+        func exhausted(_ headers: [(name: String, value: String)]) -> Int64? { RateLimitSignals.exhaustedMilliseconds(headers, now: now) }
+        #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")]) == 30_000)
+        #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "\(now.milliseconds / 1000 + 12)")]) == 12_000)
+        #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "\(now.milliseconds + 1234)")]) == 1234)
+        #expect(exhausted([("ratelimit", "limit=100, remaining=0, reset=7")]) == 7_000)
+        #expect(exhausted([("ratelimit", "\"default\";r=0;t=9")]) == 9_000)
+        #expect(exhausted([("ratelimit", "\"default\";r=5;t=9")]) == nil)
+        #expect(exhausted([("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "30")]) == nil)
+        #expect(exhausted([("x-ratelimit-remaining", "0")]) == nil)
+    }
+}
