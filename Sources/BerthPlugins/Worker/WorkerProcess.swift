@@ -218,6 +218,8 @@ final class WorkerProcess: Sendable {
         }
         do throws(WireError) {
             try assembler.drain { (kind, operation, payload) throws(WireError) in
+                // What a condemned worker said after the breach counts no more, though it lay in the same read.
+                guard state.withLock({ $0.cause == nil }) else { return }
                 let message = try WorkerMessage(kind: kind, payload: payload)
                 if case .violation(let rule) = message { return kill(.violation(rule)) }
                 listener.worker(self, said: message, operation: operation)
