@@ -48,6 +48,7 @@ import Testing
         let events = ["fine", "fine", "segv", "fine"].map { rig.event($0) }
         let first = await rig.runtime.handle(events, for: rig.instance)
         #expect(first.outcomes.allSatisfy { $0.failure?.status == .crashed })
+        #expect(first.suspect == 2)
         let second = await rig.runtime.handle(events, for: rig.instance)
         #expect(second.suspect == 2)
         #expect(second.outcomes[0].failure == nil && second.outcomes[1].failure == nil)
@@ -129,7 +130,9 @@ import Testing
         #expect(await rig.handle("record").outcomes[0].failure == nil)
         let descriptors = try Self.descriptors()
         for _ in 0..<5 {
-            kill(try await rig.workerID(), SIGKILL)
+            let pid = try await rig.workerID()
+            kill(pid, SIGKILL)
+            try await eventually { await rig.runtime.plugins().first?.workers.first.map { $0 != pid } ?? false }
             #expect(await rig.handle("record").outcomes[0].failure == nil)
         }
         try await eventually { (try? Self.descriptors()) ?? .max <= descriptors + 1 }

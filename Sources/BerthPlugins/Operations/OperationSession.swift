@@ -396,6 +396,9 @@ final class OperationSession: Sendable {
 
     // MARK: Results
 
+    /// Events of a batch; 0 for other operations.
+    var itemCount: Int { if case .events(let count) = kind { count } else { 0 } }
+
     /// What a death during this operation is blamed on: the event, or the operation's kind and connection.
     func blame(item: Int?) -> String {
         if let item, item < eventIDs.count { return "\(eventIDs[item])" }
