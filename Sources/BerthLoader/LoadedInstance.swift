@@ -25,13 +25,23 @@ public final class LoadedInstance: @unchecked Sendable {
         return AttemptStatus(abi: body(handle))
     }
 
-    /// Hands events over; a status per event.
-    public func handle(_ events: [PluginEvent], _ delegate: any OperationDelegate) -> [AttemptStatus] {
+    /// Hands events over; a status per event. `seen` is memory for them that somebody else watches, so that the event a crash
+    /// happened in is known afterwards; it must hold one per event.
+    public func handle(
+        _ events: [PluginEvent], seen: UnsafeMutableBufferPointer<Int32>? = nil, _ delegate: any OperationDelegate
+    ) -> [AttemptStatus] {
         guard let handle = plugin.events?.pointee.handle else { return events.map { _ in .unsupported } }
         var statuses = [Int32](repeating: BERTH_INTERNAL, count: events.count)
         let whole = EventTable.withTable(events) { table in
             run(delegate, items: events.count) { operation in
-                statuses.withUnsafeMutableBufferPointer { handle(pointer, operation, table.baseAddress, UInt64(events.count), $0.baseAddress) }
+                if let seen, seen.count >= events.count {
+                    seen.update(repeating: BERTH_INTERNAL)
+                    defer { for index in events.indices { statuses[index] = seen[index] } }
+                    return handle(pointer, operation, table.baseAddress, UInt64(events.count), seen.baseAddress)
+                }
+                return statuses.withUnsafeMutableBufferPointer {
+                    handle(pointer, operation, table.baseAddress, UInt64(events.count), $0.baseAddress)
+                }
             }
         }
         guard whole != .ok else { return statuses.map { AttemptStatus(abi: $0) } }

@@ -28,6 +28,10 @@ public enum WireLimits {
     public static let checkpointWindow = 1
     /// Operations at once in one worker.
     public static let operationsMax = 32
+    /// Events of one operation whose statuses stand in the shared progress pages.
+    public static let sharedStatuses = 1024
+    /// Bytes of the progress pages: a touched item per operation, then statuses per operation. Sparse: what is not used has no memory.
+    public static let progressBytes = 4096 + operationsMax * sharedStatuses * 4
     /// "Concerns no single item", as in the plugin ABI.
     public static let noItem: UInt32 = 0xFFFF_FFFF
     /// "Time unknown", as in the plugin ABI.

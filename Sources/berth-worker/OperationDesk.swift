@@ -71,16 +71,19 @@ final class OperationDesk: Sendable {
         let operation = RunningOperation(number, start, link: link, progress: progress)
         operations.withLock { $0[number] = operation }
         run {
-            let (status, statuses) = Self.perform(work, on: instance, operation)
+            let (status, statuses) = Self.perform(work, on: instance, operation, self.progress, start.slot)
             _ = self.operations.withLock { $0.removeValue(forKey: number) }
             operation.finish(status, statuses)
         }
     }
 
-    private static func perform(_ work: HostMessage.Work, on instance: LoadedInstance, _ operation: RunningOperation) -> (Int32, [Int32]) {
+    private static func perform(
+        _ work: HostMessage.Work, on instance: LoadedInstance, _ operation: RunningOperation, _ progress: ProgressPage, _ slot: UInt32
+    ) -> (Int32, [Int32]) {
         switch work {
         case .handle(let events):
-            return (0, instance.handle(events.map(PluginEvent.init), operation).map(\.wire))
+            let seen = progress.statuses(slot: slot, count: events.count)
+            return (0, instance.handle(events.map(PluginEvent.init), seen: seen, operation).map(\.wire))
         case .read(let stream, let mode, let since, let until, let schema, let state):
             let checkpoint = state.isEmpty ? nil : Checkpoint(schema: schema, state: state)
             let status = instance.read(

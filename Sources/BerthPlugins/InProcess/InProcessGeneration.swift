@@ -39,7 +39,7 @@ final class InProcessGeneration: GenerationHost {
     }
 
     var workers: [Int32] { [] }
-    var isUp: Bool { plugin.withLock { if case .success = $0 { true } else { false } } }
+    var isRestarting: Bool { false }
 
     func start() async throws(BerthError) {
         if let loaded = plugin.withLock({ $0 }) {

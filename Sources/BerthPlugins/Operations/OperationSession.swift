@@ -396,6 +396,9 @@ final class OperationSession: Sendable {
 
     // MARK: Results
 
+    /// Events of a batch; 0 for other operations.
+    var itemCount: Int { if case .events(let count) = kind { count } else { 0 } }
+
     /// What a death during this operation is blamed on: the event, or the operation's kind and connection.
     func blame(item: Int?) -> String {
         if let item, item < eventIDs.count { return "\(eventIDs[item])" }
@@ -445,12 +448,12 @@ final class OperationSession: Sendable {
     private func failure(_ status: Int32, _ detail: WireFailure?, _ state: State) -> AttemptFailure {
         var verdict = AttemptStatus(abi: status)
         if verdict == .ok { verdict = .internal }
-        if verdict == .cancelled, !state.isCancelled {
-            verdict = .timeout
+        if verdict == .cancelled, state.isExpired, !state.isCancelled {
             return AttemptFailure(.timeout, "did not finish within \(deadlineNanoseconds / 1_000_000_000) s")
         }
+        // The loader repeats a failed request's status without words; the words are here already.
+        if detail?.message.isEmpty ?? true, let answer = state.answerFailure, answer.status == verdict { return answer }
         guard let detail else {
-            if let answer = state.answerFailure, answer.status == verdict { return answer }
             return AttemptFailure(verdict, "the plugin answered \(verdict.rawValue) and gave no reason")
         }
         return AttemptFailure(

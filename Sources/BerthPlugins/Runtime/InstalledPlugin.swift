@@ -9,6 +9,8 @@ struct InstalledPlugin: Sendable {
     var path: String
     /// In service; nil while the bundle was refused.
     var current: PluginGeneration?
+    /// Since when.
+    var currentSince = ContinuousClock.now
     /// What a rollback goes back to.
     var previous: PluginGeneration?
     /// Loads so far.
@@ -22,12 +24,12 @@ struct InstalledPlugin: Sendable {
     /// Out of service until then.
     var quarantinedUntil: ContinuousClock.Instant?
 
-    /// Notes a death; true when it makes the version unfit: `limit` deaths on as many different pieces of work within
+    /// Notes a death; true at once while the version is on probation and there is one to go back to, otherwise when it makes the version unfit: `limit` deaths on as many different pieces of work within
     /// `window`. Deaths on one event are that event's fault, and it is parked for them.
-    mutating func noteDeath(on blamed: String, at now: ContinuousClock.Instant, limit: Int, window: Duration) -> Bool {
-        restarts += 1
+    mutating func noteDeath(on blamed: String, at now: ContinuousClock.Instant, limit: Int, window: Duration, probation: Duration) -> Bool {
         deaths = deaths.filter { now - $0.at < window }
         deaths.append((now, blamed))
+        if previous != nil, now - currentSince < probation { return true }
         return Set(deaths.map(\.blamed)).count >= limit
     }
 }

@@ -20,8 +20,8 @@ protocol GenerationHost: AnyObject, Sendable {
     func stop() async
     /// Process ids, for the operator.
     var workers: [Int32] { get }
-    /// Whether it could take an operation right now.
-    var isUp: Bool { get }
+    /// Whether its worker died and the next one is not there yet.
+    var isRestarting: Bool { get }
 }
 
 /// What an instance is used for. Each has its own instance, so that a long read holds up no event and a full batch no

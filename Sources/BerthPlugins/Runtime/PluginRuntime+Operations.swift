@@ -11,10 +11,39 @@ extension PluginRuntime {
         case .failure(let failure):
             return BatchOutcome(outcomes: events.map { _ in EventOutcome(failure: failure, records: []) })
         case .success(let generation):
-            let session = session(.events(count: events.count), instance, generation, seconds: \.eventDeadlineSeconds, events: events.map(\.id))
-            let end = await run(.handle(events.map(Self.wire)), session, generation, lane: .events)
-            return session.batchOutcome(end, count: events.count)
+            let isFragile = events.count > 1 && fragile.withLock { fragile in events.contains { fragile.contains($0.id) } }
+            guard !isFragile else { return await handleOneByOne(events, for: instance, generation) }
+            let outcome = await handle(events, for: instance, generation)
+            if events.count > 1, outcome.outcomes.contains(where: { $0.failure?.status.isDeath ?? false }) {
+                fragile.withLock { fragile in
+                    // Ids stay until their event passes or is parked: bounded, not exact.
+                    if fragile.count > 10_000 { fragile = [] }
+                    fragile.formUnion(events.map(\.id))
+                }
+            }
+            return outcome
         }
+    }
+
+    private func handle(_ events: [Event], for instance: PluginInstance, _ generation: PluginGeneration) async -> BatchOutcome {
+        let session = session(.events(count: events.count), instance, generation, seconds: \.eventDeadlineSeconds, events: events.map(\.id))
+        let end = await run(.handle(events.map(Self.wire)), session, generation, lane: .events)
+        return session.batchOutcome(end, count: events.count)
+    }
+
+    /// After a death: so that the event that causes it is known, and the others get through.
+    private func handleOneByOne(_ events: [Event], for instance: PluginInstance, _ generation: PluginGeneration) async -> BatchOutcome {
+        var outcomes: [EventOutcome] = []
+        for (index, event) in events.enumerated() {
+            let one = await handle([event], for: instance, generation).outcomes[0]
+            outcomes.append(one)
+            if let failure = one.failure, failure.status.isDeath {
+                outcomes += repeatElement(EventOutcome(failure: failure, records: []), count: events.count - outcomes.count)
+                return BatchOutcome(outcomes: outcomes, suspect: index)
+            }
+            _ = fragile.withLock { $0.remove(event.id) }
+        }
+        return BatchOutcome(outcomes: outcomes)
     }
 
     public func read(_ request: StreamReadRequest, for instance: PluginInstance, into sink: any PageSink) async -> AttemptFailure? {
@@ -106,5 +135,15 @@ extension PluginRuntime {
             id: event.id.description, kind: event.kind, method: event.method, query: event.query,
             headers: event.headers.map { WireHeader($0.name, $0.value) }, body: event.body, attempt: UInt32(clamping: event.attempt),
             receivedAt: event.receivedAt.milliseconds)
+    }
+}
+
+extension AttemptStatus {
+    /// The worker's end, or what would have been one.
+    fileprivate var isDeath: Bool {
+        switch self {
+        case .crashed, .hung, .contractViolation: true
+        default: false
+        }
     }
 }

@@ -13,6 +13,8 @@ public final class PluginRuntime: PluginHost {
     let configuration: PluginRuntimeConfiguration
     let services: OperationServices
     let operations = Atomic<UInt64>(0)
+    /// Events of batches that brought their plugin down: handed over one by one until they have passed.
+    let fragile = Mutex<Set<EventID>>([])
     private let logger: Logger
     private let threads = OperationThreads(limit: 128, stackBytes: 1 << 20, name: "berth-plugin")
     private let installed = Mutex<[ProviderName: InstalledPlugin]>([:])
@@ -76,7 +78,8 @@ public final class PluginRuntime: PluginHost {
         // A worker at rest is ready: the next operation brings it up.
         return PluginStatus(
             manifest: generation.manifest, path: plugin.path, digest: generation.digest, generation: generation.number,
-            isolation: generation.isolation, state: isQuarantined ? .quarantined : .ready, problem: plugin.problem, restarts: plugin.restarts,
+            isolation: generation.isolation,
+            state: isQuarantined ? .quarantined : generation.host.isRestarting ? .restarting : .ready, problem: plugin.problem, restarts: plugin.restarts,
             workers: generation.host.workers)
     }
 
@@ -128,6 +131,7 @@ public final class PluginRuntime: PluginHost {
             let oldest = plugin.previous
             plugin.previous = plugin.current
             plugin.current = generation
+            plugin.currentSince = .now
             plugin.path = bundle.path
             plugin.loads = number
             plugin.problem = nil
@@ -180,6 +184,8 @@ public final class PluginRuntime: PluginHost {
             let left = plugin.current
             plugin.previous = left
             plugin.current = previous
+            // It has proved itself before: no second probation, which would swap the two for ever.
+            plugin.currentSince = .now - configuration.probation
             plugin.deaths = []
             plugin.quarantinedUntil = nil
             installed[provider] = plugin
@@ -239,8 +245,15 @@ public final class PluginRuntime: PluginHost {
             metadata: ["plugin": "\(id)", "generation": "\(generation)", "how": "\(death.text)", "during": "\(blamed ?? "nothing")"])
         let (isUnfit, canGoBack): (Bool, Bool) = installed.withLock { installed in
             guard var plugin = installed[id], plugin.current?.number == generation else { return (false, false) }
+            plugin.restarts += 1
+            // Killed from outside, by an operator or for memory: not the plugin's fault.
+            guard death != .signalled(9) else {
+                installed[id] = plugin
+                return (false, false)
+            }
             let isUnfit = plugin.noteDeath(
-                on: blamed ?? "start", at: .now, limit: configuration.deathsMax, window: configuration.quarantineWindow)
+                on: blamed ?? "start", at: .now, limit: configuration.deathsMax, window: configuration.quarantineWindow,
+                probation: configuration.probation)
             if isUnfit, plugin.previous == nil {
                 plugin.quarantinedUntil = .now + configuration.quarantineWindow
                 plugin.problem = BerthError(

@@ -18,6 +18,8 @@ public struct PluginRuntimeConfiguration: Sendable {
     public var deathsMax = 3
     /// See `deathsMax`; also how long the quarantine lasts before the version gets another chance.
     public var quarantineWindow: Duration = .seconds(300)
+    /// How long a new generation is watched: its first death goes back to the one before.
+    public var probation: Duration = .seconds(60)
 
     /// Settings.
     public init(directories: [String], managedDirectory: String, isolation: Isolation, workerPath: String, allowsWeakSandbox: Bool) {

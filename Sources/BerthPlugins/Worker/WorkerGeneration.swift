@@ -83,7 +83,15 @@ final class WorkerGeneration: GenerationHost {
         }
     }
 
-    var isUp: Bool { state.withLock { if case .up = $0.phase { true } else { false } } }
+    var isRestarting: Bool {
+        state.withLock { state in
+            switch state.phase {
+            case .waiting, .starting: true
+            case .up(let worker): worker.isDoomed
+            case .down, .stopped: false
+            }
+        }
+    }
 
     // MARK: Starting
 
@@ -95,7 +103,7 @@ final class WorkerGeneration: GenerationHost {
             enum Step { case use(WorkerProcess), begin, join, wait(UInt64), over }
             let step: Step = state.withLock { state in
                 switch state.phase {
-                case .up(let worker): return .use(worker)
+                case .up(let worker): return worker.isDoomed ? .wait(2_000_000) : .use(worker)
                 case .starting: return .join
                 case .stopped: return .over
                 case .waiting(let until):
@@ -204,7 +212,7 @@ final class WorkerGeneration: GenerationHost {
             return slot
         }
         guard let slot else { return .verdict(AttemptFailure(.crashed, "the plugin's worker died before it could begin"), item: nil) }
-        worker.progress.clear(slot: slot)
+        worker.progress.clear(slot: slot, count: session.itemCount)
         session.begin(on: WorkerPort(worker: worker))
         let start = HostMessage.Start(instance: instance, deadlineMilliseconds: session.deadlineMilliseconds, slot: UInt32(slot))
         worker.send(.begin(start, work), operation: number)
@@ -323,7 +331,7 @@ extension WorkerGeneration: WorkerListener {
         default:
             // An operation that has just ended here may still be speaking there.
             guard let session = state.withLock({ $0.operations[operation]?.session }) else { return }
-            if let rule = Self.deliver(message, to: session) { worker.kill(.violation(rule)) }
+            if let rule = Self.deliver(message, to: session) { worker.kill(.violation(rule), for: operation) }
         }
     }
 
@@ -411,18 +419,19 @@ extension WorkerGeneration: WorkerListener {
         }
         let failure = AttemptFailure(death.status, "the plugin's worker \(death.text)")
         var blamed: String?
+        let culprit = worker.culprit
         for (session, slot) in left.sessions {
-            var item: Int?
-            if case .events(let count) = session.kind { item = worker.progress.item(slot: slot, count: count) ?? (count == 1 ? 0 : nil) }
+            if let culprit, culprit != session.operation {
+                session.finish(.verdict(AttemptFailure(.retry, "interrupted: the worker was killed for another operation"), item: nil))
+                continue
+            }
+            let item = worker.progress.item(slot: slot, count: session.itemCount)
             blamed = blamed ?? session.blame(item: item)
             session.finish(.verdict(failure, item: item))
         }
         for waiter in left.instanceWaiters { waiter.resume(returning: failure) }
         for waiter in left.startWaiters { waiter.resume(returning: left.refusal) }
         if death != .stopped, !left.isRefused {
-            logger.warning(
-                "worker ended",
-                metadata: ["plugin": "\(manifest.id)", "pid": "\(worker.pid)", "how": "\(death.text)", "pause_ms": "\(left.pause / 1_000_000)"])
             deaths(death, blamed)
             Task {
                 // Ready again before the next operation asks; a failure is told to those that ask.
@@ -451,7 +460,7 @@ final class WorkerPort: OperationPort {
     init(worker: WorkerProcess) { self.worker = worker }
 
     func cancel(_ operation: UInt64) { worker.send(.cancel, operation: operation) }
-    func endByForce(_ operation: UInt64) { worker.kill(.hung) }
+    func endByForce(_ operation: UInt64) { worker.kill(.hung, for: operation) }
     func checkpointed(_ operation: UInt64, status: Int32) { worker.send(.checkpointed(status: status), operation: operation) }
     func answered(_ operation: UInt64, _ answer: WireAnswer) { worker.send(.answer(answer), operation: operation) }
     func judgedHash(_ operation: UInt64, status: Int32) { worker.send(.hmacVerdict(status: status), operation: operation) }

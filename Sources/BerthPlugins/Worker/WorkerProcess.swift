@@ -50,6 +50,8 @@ final class WorkerProcess: Sendable {
         var sent = 0
         /// Set before a kill, so that the end is called by its cause.
         var cause: WorkerDeath?
+        /// Whose fault the kill is.
+        var culprit: UInt64?
         var isClosed = false
     }
 
@@ -161,9 +163,19 @@ final class WorkerProcess: Sendable {
         if pokes { wakeUp.poke() }
     }
 
+    /// Whether it is being killed: what is sent to it now is lost.
+    var isDoomed: Bool { state.withLock { $0.cause != nil || $0.isClosed } }
+
+    /// The operation it was killed for, if one is to blame.
+    var culprit: UInt64? { state.withLock { $0.culprit } }
+
     /// Ends it at once. The first cause counts.
-    func kill(_ cause: WorkerDeath) {
-        state.withLock { if $0.cause == nil { $0.cause = cause } }
+    func kill(_ cause: WorkerDeath, for operation: UInt64? = nil) {
+        state.withLock { state in
+            guard state.cause == nil else { return }
+            state.cause = cause
+            state.culprit = operation
+        }
         _ = berth_pidfd_signal(pidfd, SIGKILL)
     }
 
@@ -221,7 +233,12 @@ final class WorkerProcess: Sendable {
                 // What a condemned worker said after the breach counts no more, though it lay in the same read.
                 guard state.withLock({ $0.cause == nil }) else { return }
                 let message = try WorkerMessage(kind: kind, payload: payload)
-                if case .violation(let rule) = message { return kill(.violation(rule)) }
+                if case .violation(let rule) = message {
+                    // Nothing that comes after it counts: an end would make a success of it.
+                    kill(.violation(rule), for: operation)
+                    throw WireError(.outOfStep, rule)
+                }
+                guard !isDoomed else { return }
                 listener.worker(self, said: message, operation: operation)
             }
         } catch {

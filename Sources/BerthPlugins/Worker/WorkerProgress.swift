@@ -1,5 +1,5 @@
-// A page shared with a worker in which it notes the item it is at: costs it one store, and after its death tells the daemon
-// which event of a batch to blame. The page's size is sealed, so that a worker cannot take it away from under a read; what
+// Pages shared with a worker: the item an operation touched last, and the statuses the plugin has written so far. They cost a
+// store each, and after the worker's death tell which event of a batch to blame. Their size is sealed, so that a worker cannot take it away from under a read; what
 // stands in it is believed only within the batch's bounds.
 
 import BerthWire
@@ -18,7 +18,7 @@ final class WorkerProgress: @unchecked Sendable {
     private let address: UnsafeMutablePointer<UInt32>
     /// Handed to the worker, then closed.
     let descriptor: Int32
-    static let bytes = 4096
+    private static let bytes = WireLimits.progressBytes
 
     init() throws(Unavailable) {
         let descriptor = berth_shared_page(Self.bytes)
@@ -38,11 +38,27 @@ final class WorkerProgress: @unchecked Sendable {
     func closeDescriptor() { close(descriptor) }
 
     /// Forgets what an earlier operation left in the slot.
-    func clear(slot: Int) { address[slot] = WireLimits.noItem }
+    func clear(slot: Int, count: Int) {
+        address[slot] = WireLimits.noItem
+        guard count <= WireLimits.sharedStatuses else { return }
+        for index in 0..<count { address[Self.statuses(slot) + index] = Self.unset }
+    }
 
-    /// The item the slot's operation is at, if it said so and the number makes sense.
+    private static func statuses(_ slot: Int) -> Int { 1024 + slot * WireLimits.sharedStatuses }
+    /// BERTH_INTERNAL, what statuses are preset to.
+    private static let unset = UInt32(ABIStatus.internal)
+
+    /// The item the slot's operation was at: the one after the last with a status, or the one touched last if that is later; nil
+    /// when nothing tells.
     func item(slot: Int, count: Int) -> Int? {
-        let item = address[slot]
-        return item < count ? Int(item) : nil
+        guard count > 1 else { return count == 1 ? 0 : nil }
+        let touched = address[slot]
+        var item = touched < count ? Int(touched) : nil
+        if count <= WireLimits.sharedStatuses,
+            let set = (0..<count).last(where: { address[Self.statuses(slot) + $0] != Self.unset }), set + 1 < count, set + 1 > item ?? 0
+        {
+            item = set + 1
+        }
+        return item
     }
 }
