@@ -39,7 +39,8 @@ import Testing
     @Test func lateChangesAreVisible() throws {
         let mock = try MockProcess(["ringba", "retreaver", "--calls", "50"])
         let before = Date()
-        let changed = try #require(try mock.json("POST", "/_mock/late-changes", ["provider": "retreaver", "count": 3]).object["changed"] as? [String])
+        let changed = try #require(
+            try mock.json("POST", "/_mock/late-changes", ["provider": "retreaver", "count": 3]).object["changed"] as? [String])
         #expect(changed.count == 3)
         let since = before.addingTimeInterval(-1).formatted(.iso8601)
         let path = "/api/v2/calls.json?\(MockProcess.retreaverKeys)&sort_by=updated_at&updated_at_start=\(since)"
@@ -52,7 +53,8 @@ import Testing
         ]
         let reply = try mock.json("POST", MockProcess.account + "/calls/payments/override", headers: MockProcess.ringbaHeaders, payment)
         #expect((reply.object["result"] as? [String: Any])?.count == 1, "only what was adjusted")
-        let detail = try mock.json("POST", MockProcess.account + "/calllogs/detail", headers: MockProcess.ringbaHeaders, ["InboundCallIds": [id]])
+        let detail = try mock.json(
+            "POST", MockProcess.account + "/calllogs/detail", headers: MockProcess.ringbaHeaders, ["InboundCallIds": [id]])
         #expect(MockProcess.records(detail).first?["conversionAmount"] as? Double == 12.34)
     }
 

@@ -32,7 +32,9 @@ import Testing
         #expect(throws: (any Error).self) {
             let answer = try mock.request("GET", "/api/v1/calls?page=1", headers: MockProcess.trackDriveHeaders)
             // A reset that overtakes the data shows as an error; one that does not leaves the body short.
-            if answer.body.count < Int(answer.headers["content-length"] ?? "0") ?? 0 { throw SocketFailure(operation: "short body", number: 0) }
+            if answer.body.count < Int(answer.headers["content-length"] ?? "0") ?? 0 {
+                throw SocketFailure(operation: "short body", number: 0)
+            }
         }
     }
 

@@ -30,7 +30,9 @@ struct LoopbackSocket {
     func exchange(_ text: String) throws -> Data {
         defer { close(descriptor) }
         let bytes = Array(text.utf8)
-        guard send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else { throw SocketFailure(operation: "send", number: errno) }
+        guard send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count else {
+            throw SocketFailure(operation: "send", number: errno)
+        }
         var result = Data()
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {

@@ -46,7 +46,8 @@ final class MockProcess: Sendable {
     func request(_ method: String, _ path: String, headers: [String: String] = [:], body: String? = nil) throws -> Answer {
         let raw = try LoopbackSocket(port: port).exchange(
             "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nConnection: close\r\n"
-                + headers.map { "\($0.key): \($0.value)\r\n" }.joined() + "Content-Length: \((body ?? "").utf8.count)\r\n\r\n" + (body ?? ""))
+                + headers.map { "\($0.key): \($0.value)\r\n" }.joined() + "Content-Length: \((body ?? "").utf8.count)\r\n\r\n"
+                + (body ?? ""))
         let split = try #require(raw.firstRange(of: Data("\r\n\r\n".utf8)), "no answer: \(String(decoding: raw.prefix(80), as: UTF8.self))")
         let lines = String(decoding: raw[..<split.lowerBound], as: UTF8.self).components(separatedBy: "\r\n")
         var fields: [String: String] = [:]
@@ -78,7 +79,8 @@ final class MockProcess: Sendable {
 
     func ringbaLog(_ changes: [String: Any] = [:]) throws -> Answer {
         let body: [String: Any] = [
-            "reportStart": "2000-01-01T00:00:00Z", "reportEnd": "2100-01-01T00:00:00Z", "orderByColumns": [["column": "callDt", "direction": "asc"]],
+            "reportStart": "2000-01-01T00:00:00Z", "reportEnd": "2100-01-01T00:00:00Z",
+            "orderByColumns": [["column": "callDt", "direction": "asc"]],
         ]
         return try json("POST", Self.account + "/calllogs", headers: Self.ringbaHeaders, body.merging(changes) { $1 })
     }

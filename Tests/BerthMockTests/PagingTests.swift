@@ -26,8 +26,12 @@ import Testing
     @Test func ringbaFiltersAndColumns() throws {
         let mock = try MockProcess(["ringba", "--calls", "300"])
         let connected = try mock.truth("ringba").values.filter { $0["connected"] as? Bool == true }.count
-        let filter: [String: Any] = ["anyConditionToMatch": [["column": "hasConnected", "value": "yes", "isNegativeMatch": false, "comparisonType": "EQUALS"]]]
-        let answer = try mock.ringbaLog(["size": 1000, "filters": [filter], "valueColumns": [["column": "inboundCallId"], ["column": "callConnectionDt"]]])
+        let filter: [String: Any] = [
+            "anyConditionToMatch": [["column": "hasConnected", "value": "yes", "isNegativeMatch": false, "comparisonType": "EQUALS"]]
+        ]
+        let answer = try mock.ringbaLog([
+            "size": 1000, "filters": [filter], "valueColumns": [["column": "inboundCallId"], ["column": "callConnectionDt"]],
+        ])
         let records = MockProcess.records(answer)
         #expect(records.count == connected)
         #expect(records.allSatisfy { Set($0.keys) == ["inboundCallId", "callConnectionDt"] })
@@ -67,7 +71,8 @@ import Testing
         }
         #expect(ids.count == 130 && Set(ids).count == 130)
         #expect(Set(ids) == Set(try mock.truth("trackdrive").keys))
-        let bare = try mock.request("GET", "/api/v1/calls?page=2&per_page=100&root=false&columns=uuid", headers: MockProcess.trackDriveHeaders)
+        let bare = try mock.request(
+            "GET", "/api/v1/calls?page=2&per_page=100&root=false&columns=uuid", headers: MockProcess.trackDriveHeaders)
         let rows = try #require(bare.json as? [[String: Any]])
         #expect(rows.count == 30)
         #expect(rows.allSatisfy { Array($0.keys) == ["uuid"] })
@@ -81,8 +86,10 @@ import Testing
         let expected = try mock.truth("trackdrive").values.filter { call in
             try style.parse(call["started_at"] as? String ?? "") >= Date(timeIntervalSince1970: from.timeIntervalSince1970.rounded(.down))
         }
-        let text = from.formatted(.iso8601.dateSeparator(.dash).timeSeparator(.colon)).replacing("T", with: "%20").replacing("Z", with: "%20%2B0000")
-        let answer = try mock.request("GET", "/api/v1/calls?page=1&per_page=1000&created_at_from=\(text)", headers: MockProcess.trackDriveHeaders)
+        let text = from.formatted(.iso8601.dateSeparator(.dash).timeSeparator(.colon)).replacing("T", with: "%20").replacing(
+            "Z", with: "%20%2B0000")
+        let answer = try mock.request(
+            "GET", "/api/v1/calls?page=1&per_page=1000&created_at_from=\(text)", headers: MockProcess.trackDriveHeaders)
         #expect((answer.object["calls"] as? [Any])?.count == expected.count)
         let ringba = MockProcess.records(try mock.ringbaLog(["size": 1000, "reportStart": from.formatted(.iso8601)]))
         #expect(ringba.count > 50 && ringba.count < 80)

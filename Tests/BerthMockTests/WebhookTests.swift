@@ -81,7 +81,8 @@ import Testing
         let sink = try WebhookSink()
         let key = Data("0123456789abcdef0123456789abcdef".utf8)
         let mock = try MockProcess([
-            "ringba", "retreaver", "--calls", "5", "--rate", "0.01", "--webhooks", "ringba=\(sink.url)/r", "--webhooks", "retreaver=\(sink.url)/v",
+            "ringba", "retreaver", "--calls", "5", "--rate", "0.01", "--webhooks", "ringba=\(sink.url)/r", "--webhooks",
+            "retreaver=\(sink.url)/v",
             "--scheme", "ringba=standard-webhooks:whsec_\(key.base64EncodedString())", "--scheme", "retreaver=hmac:s3cret:X-Sig:query+body",
         ])
         _ = try Self.send(mock, "ringba", 1)
@@ -91,7 +92,9 @@ import Testing
         let code = Data(HMAC<SHA256>.authenticationCode(for: signed, using: SymmetricKey(data: key)))
         #expect(first.headers["webhook-signature"] == "v1," + code.base64EncodedString())
         let query = Data((second.target.split(separator: "?").last ?? "").utf8)
-        let hex = HMAC<SHA256>.authenticationCode(for: query, using: SymmetricKey(data: Data("s3cret".utf8))).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+        let hex = HMAC<SHA256>.authenticationCode(for: query, using: SymmetricKey(data: Data("s3cret".utf8))).map {
+            ($0 < 16 ? "0" : "") + String($0, radix: 16)
+        }
         #expect(second.headers["x-sig"] == hex.joined())
         _ = try mock.json("PUT", "/_mock/faults", ["faults": ["bad-signature"]])
         _ = try Self.send(mock, "retreaver", 1)
