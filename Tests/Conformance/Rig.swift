@@ -9,6 +9,9 @@ import Logging
 import Synchronization
 import Testing
 
+/// All suites, one test at a time: they count processes and descriptors.
+@Suite(.serialized) enum Conformance {}
+
 /// Where a behaviour runs. Each test of ABI behaviour runs in both.
 let bothHosts: [Isolation] = [.worker, .inProcess]
 

@@ -157,9 +157,10 @@ final class WorkerGeneration: GenerationHost {
                 state.rests = false
                 state.instances = [:]
                 state.leaving = []
-                Task { [setup] in
+                Task { [setup, weak self, weak worker] in
                     try? await Task.sleep(for: .seconds(setup.startSeconds))  // nobody cancels it
-                    self.giveUpStarting(worker)
+                    // Weak: a worker that died long before must not keep its descriptors until now.
+                    if let worker { self?.giveUpStarting(worker) }
                 }
                 return nil
             } catch { return error }
@@ -420,19 +421,23 @@ extension WorkerGeneration: WorkerListener {
         let failure = AttemptFailure(death.status, "the plugin's worker \(death.text)")
         var blamed: String?
         let culprit = worker.culprit
+        var ends: [(OperationSession, OperationEnd)] = []
         for (session, slot) in left.sessions {
             if let culprit, culprit != session.operation {
-                session.finish(.verdict(AttemptFailure(.retry, "interrupted: the worker was killed for another operation"), item: nil))
+                ends.append((session, .verdict(AttemptFailure(.retry, "interrupted: the worker was killed for another operation"), item: nil)))
                 continue
             }
             let item = worker.progress.item(slot: slot, count: session.itemCount)
             blamed = blamed ?? session.blame(item: item)
-            session.finish(.verdict(failure, item: item))
+            ends.append((session, .verdict(failure, item: item)))
         }
+        // Counted before anybody hears of it, so that whoever tries again finds the version judged.
+        let isDeath = death != .stopped && !left.isRefused
+        if isDeath { deaths(death, blamed) }
+        for (session, end) in ends { session.finish(end) }
         for waiter in left.instanceWaiters { waiter.resume(returning: failure) }
         for waiter in left.startWaiters { waiter.resume(returning: left.refusal) }
-        if death != .stopped, !left.isRefused {
-            deaths(death, blamed)
+        if isDeath {
             Task {
                 // Ready again before the next operation asks; a failure is told to those that ask.
                 _ = try? await self.running()
