@@ -1,0 +1,83 @@
+// Sync runs: one at a time, pages with their checkpoints, what an end changes.
+
+import BerthModel
+import BerthSeams
+import BerthStoreSQLite
+import Testing
+
+@Suite struct RunTests {
+    private func claimed(_ store: SQLiteStore, _ fixture: StoreFixture, _ mode: ReadMode = .incremental) async throws -> SyncRun {
+        try await store.enqueueRun(fixture.run(mode))
+        return try await store.claimRuns(limit: 10, now: fixture.clock.now())[0]
+    }
+
+    // Without this two runs of one stream would race for its checkpoint.
+    @Test func oneRunAtATimePerStream() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        _ = try await claimed(store, fixture)
+        await #expect(throws: BerthError.self) { try await store.enqueueRun(fixture.run()) }
+        await store.close()
+    }
+
+    // Without this a crash would begin a long read again, or skip what its last page held.
+    @Test func anInterruptedRunGoesOnFromItsCheckpoint() async throws {
+        let fixture = try StoreFixture()
+        var store = try await fixture.begin()
+        let run = try await claimed(store, fixture)
+        let checkpoint = Checkpoint(schema: 1, state: Array("page 2".utf8))
+        _ = try await store.commitPage([fixture.change("1", "{}")], checkpoint: checkpoint, run: run.id, now: fixture.clock.now())
+        await store.close()
+        store = try await fixture.open()
+        let again = try await store.claimRuns(limit: 10, now: fixture.clock.now())[0]
+        #expect(again.id == run.id && again.checkpoint == checkpoint && again.counts.created == 1 && again.attempts == 2)
+        await store.close()
+    }
+
+    // Without this a page of a run that was taken away would still be written.
+    @Test func aPageNeedsTheRun() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let run = try await claimed(store, fixture)
+        _ = try await store.finishRun(run.id, status: .success, error: nil, deletesUnseen: nil, now: fixture.clock.now())
+        await #expect(throws: BerthError.self) {
+            try await store.commitPage([], checkpoint: Checkpoint(schema: 1, state: []), run: run.id, now: fixture.clock.now())
+        }
+        #expect(try await store.streamStates(of: fixture.connection)[0].highWater == run.until)
+        await store.close()
+    }
+
+    // Without this an operator would not be told of a broken connection, or of its recovery.
+    @Test func threeFailuresMakeAnErrorAndASuccessClearsIt() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        var receipt: FinishReceipt?
+        for _ in 0..<3 {
+            let run = try await claimed(store, fixture)
+            receipt = try await store.finishRun(
+                run.id, status: .failed, error: AttemptFailure(.remoteDown, "gone"), deletesUnseen: nil, now: fixture.clock.now())
+        }
+        #expect(receipt?.connectionStatus == .error && receipt?.notices.map(\.topic) == ["connection.error", "run.finished"])
+        #expect(try await store.connections()[0].lastError == "gone")
+        let run = try await claimed(store, fixture)
+        receipt = try await store.finishRun(run.id, status: .success, error: nil, deletesUnseen: nil, now: fixture.clock.now())
+        #expect(receipt?.connectionStatus == .active && receipt?.consecutiveFailures == 0)
+        await store.close()
+    }
+
+    // Without this what a provider deleted would stay for ever, or what it only did not change would go.
+    @Test func aFullReadBuriesWhatItDidNotSee() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        _ = try await store.apply([fixture.change("old", "{}"), fixture.change("kept", "{}")], connection: fixture.connection, now: fixture.clock.now())
+        fixture.clock.advance(seconds: 10)
+        let run = try await claimed(store, fixture, .full)
+        _ = try await store.commitPage(
+            [fixture.change("kept", "{}"), fixture.change("new", "{}")], checkpoint: Checkpoint(schema: 1, state: [1]), run: run.id,
+            now: fixture.clock.now())
+        _ = try await store.finishRun(run.id, status: .success, error: nil, deletesUnseen: EntityName("call"), now: fixture.clock.now())
+        let left = try await store.records(EntityName("call")!, RecordQuery(), page: PageRequest()).items.map(\.externalID)
+        #expect(Set(left) == ["kept", "new"])
+        await store.close()
+    }
+}
