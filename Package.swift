@@ -87,6 +87,9 @@ let side: [Target] = [
 // Programs that measure; see Benchmarks/README.md.
 let benchmarks: [Target] = [
     .executableTarget(
+        name: "HTTPBaseline", dependencies: [hummingbird, logging, lifecycle, .product(name: "UnixSignals", package: "swift-service-lifecycle")] + nio + httpTypes,
+        path: "Benchmarks/HTTPBaseline", swiftSettings: strict),
+    .executableTarget(
         name: "IntakeBench", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", crypto, logging], path: "Benchmarks/IntakeBench",
         swiftSettings: strict),
     .executableTarget(
@@ -118,6 +121,12 @@ let tests: [Target] = [
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(name: "BerthModelTests", dependencies: ["BerthModel"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "BerthWireTests", dependencies: ["BerthWire", "BerthModel"], swiftSettings: strict),
+    .testTarget(name: "BerthMockTests", dependencies: ["berth-mock", crypto], swiftSettings: strict),
+    .testTarget(name: "BerthPluginsTests", dependencies: ["BerthPlugins", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
+    .testTarget(
+        name: "Conformance",
+        dependencies: ["BerthPlugins", "BerthModel", "BerthSeams", "BerthWire", "CBerthLinux", "berth-worker", logging, crypto],
+        path: "Tests/Conformance", exclude: ["Plugins"], swiftSettings: strict),
     .testTarget(name: "BerthVaultTests", dependencies: ["BerthModel", "BerthSeams", "BerthVault"], swiftSettings: strict),
     .testTarget(name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", logging], swiftSettings: strict),
     .testTarget(

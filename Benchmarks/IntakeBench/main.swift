@@ -31,7 +31,7 @@ struct OpenInbox: InboxStore, AuditStore {
     private var unused: BerthError { BerthError(.unsupported, "not part of intake") }
     func leaseEvents(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> [Event] { throw unused }
     func connectionsWithDueEvents(now: Timestamp) async throws(BerthError) -> [ConnectionID] { throw unused }
-    func nextEventDue() async throws(BerthError) -> Timestamp? { throw unused }
+    func nextEventDue(after now: Timestamp) async throws(BerthError) -> Timestamp? { throw unused }
     func settle(_ settlements: [EventSettlement], now: Timestamp) async throws(BerthError) -> SettleReceipt { throw unused }
     func event(_ id: EventID) async throws(BerthError) -> Event? { throw unused }
     func events(_ filter: EventFilter, page: PageRequest) async throws(BerthError) -> Page<Event> { throw unused }

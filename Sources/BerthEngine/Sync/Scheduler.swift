@@ -39,18 +39,15 @@ public actor Scheduler {
 
     /// Runs until cancelled.
     public func run() async {
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // The wall clock may jump while we sleep: look at least once a minute.
-                while !Task.isCancelled {
-                    let wait = await self.queueDueRuns()
-                    do { try await Task.sleep(for: min(wait, .seconds(60))) } catch { return }
-                }
+        while !Task.isCancelled {
+            // The wall clock may jump while we sleep: look at least once a minute.
+            let wait = min(await queueDueRuns(), .seconds(60))
+            await withTaskGroup(of: Void.self) { [wake] group in
+                group.addTask { _ = try? await Task.sleep(for: wait) }  // only cancellation throws here
+                group.addTask { _ = await wake.first { _ in true } }
+                await group.next()
+                group.cancelAll()
             }
-            group.addTask {
-                for await _ in self.wake { _ = await self.queueDueRuns() }
-            }
-            await group.waitForAll()
         }
     }
 
@@ -65,6 +62,11 @@ public actor Scheduler {
                 for (name, text) in connection.schedules {
                     guard let stream = manifest.stream(name), stream.isReadable else { continue }
                     let state = states.first { $0.connection == connection.id && $0.stream == name }
+                    guard state?.lastStatus != .queued, state?.lastStatus != .running else {
+                        // Its next time counts from the end of this run: look again soon.
+                        next = min(next, now.adding(seconds: 1))
+                        continue
+                    }
                     guard let due = nextRun(of: connection, text, state, now) else { continue }
                     guard due <= now else {
                         next = min(next, due)
@@ -86,7 +88,6 @@ public actor Scheduler {
             let seed = connection.id.low
             let schedule = try Schedule(text, seed: seed)
             if state?.lastRunAt == nil, case .every = schedule.timing { return now }
-            if state?.lastStatus == .queued || state?.lastStatus == .running { return nil }
             let last = state?.lastRunAt ?? connection.createdAt
             let zone = try zones.zone(schedule.zoneName)
             guard let due = schedule.nextRun(lastRunAt: last, now: now, zone: zone, anchor: last) else { return nil }

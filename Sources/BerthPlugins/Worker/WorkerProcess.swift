@@ -230,6 +230,8 @@ final class WorkerProcess: Sendable {
         }
         do throws(WireError) {
             try assembler.drain { (kind, operation, payload) throws(WireError) in
+                // What a condemned worker said after the breach counts no more, though it lay in the same read.
+                guard state.withLock({ $0.cause == nil }) else { return }
                 let message = try WorkerMessage(kind: kind, payload: payload)
                 if case .violation(let rule) = message {
                     // Nothing that comes after it counts: an end would make a success of it.

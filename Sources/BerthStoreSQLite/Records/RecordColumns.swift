@@ -86,17 +86,17 @@ struct RecordColumns {
         let beyond = isDescending ? "<" : ">"
         switch cursor.sortValue {
         case nil:
-            query.append(isDescending ? " AND (\(sort.sql) IS NULL AND r.number < ?)" : " AND (\(sort.sql) IS NOT NULL OR r.number > ?)", cursor.number)
+            query.append(isDescending ? " AND (\(sort.sql) IS NULL AND r._row < ?)" : " AND (\(sort.sql) IS NOT NULL OR r._row > ?)", cursor.number)
         case .integer(let value)?:
             query.append(" AND (\(sort.sql) \(beyond) ?", value)
             if isDescending { query.append(" OR \(sort.sql) IS NULL") }
             query.append(" OR (\(sort.sql) = ?", value)
-            query.append(" AND r.number \(beyond) ?))", cursor.number)
+            query.append(" AND r._row \(beyond) ?))", cursor.number)
         case .string(let value)?:
             query.append(" AND (\(sort.sql) \(beyond) ?", value)
             if isDescending { query.append(" OR \(sort.sql) IS NULL") }
             query.append(" OR (\(sort.sql) = ?", value)
-            query.append(" AND r.number \(beyond) ?))", cursor.number)
+            query.append(" AND r._row \(beyond) ?))", cursor.number)
         default: throw BerthError(.invalid, "the cursor belongs to another list")
         }
     }

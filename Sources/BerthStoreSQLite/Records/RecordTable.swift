@@ -30,7 +30,7 @@ final class RecordTable {
         let list = columns.isEmpty ? "" : ", " + columns.joined(separator: ", ")
         fieldIndex = Dictionary(uniqueKeysWithValues: definition.fields.enumerated().map { ($1.name, $0) })
         find = try PreparedStatement(
-            database, "SELECT number, id, source_time, deleted, raw\(list) FROM \(table) WHERE connection = ?1 AND external_id = ?2")
+            database, "SELECT _row, id, source_time, deleted, raw\(list) FROM \(table) WHERE connection = ?1 AND external_id = ?2")
         let marks = definition.fields.indices.map { "?\($0 + 9)" }.joined(separator: ", ")
         insert = try PreparedStatement(
             database,
@@ -40,9 +40,9 @@ final class RecordTable {
             """)
         let sets = definition.fields.indices.map { ", \(columns[$0]) = ?\($0 + 6)" }.joined()
         update = try PreparedStatement(
-            database, "UPDATE \(table) SET updated = ?2, source_time = ?3, deleted = NULL, seen_run = ?4, raw = ?5\(sets) WHERE number = ?1")
-        bury = try PreparedStatement(database, "UPDATE \(table) SET updated = ?2, deleted = ?2, source_time = ?3 WHERE number = ?1")
-        touch = try PreparedStatement(database, "UPDATE \(table) SET seen_run = ?2 WHERE number = ?1")
+            database, "UPDATE \(table) SET updated = ?2, source_time = ?3, deleted = NULL, seen_run = ?4, raw = ?5\(sets) WHERE _row = ?1")
+        bury = try PreparedStatement(database, "UPDATE \(table) SET updated = ?2, deleted = ?2, source_time = ?3 WHERE _row = ?1")
+        touch = try PreparedStatement(database, "UPDATE \(table) SET seen_run = ?2 WHERE _row = ?1")
     }
 
     func finalize() {

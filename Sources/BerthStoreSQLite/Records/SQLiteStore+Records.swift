@@ -47,13 +47,13 @@ extension SQLiteStore {
         return try await read { database in
             let definition = try Self.definition(entity, database)
             let columns = RecordColumns(definition)
-            var query = ReadQuery(Self.select(definition, extra: ", r.number, \(try columns.sort(wish.sort).sql)") + " WHERE 1")
+            var query = ReadQuery(Self.select(definition, extra: ", r._row, \(try columns.sort(wish.sort).sql)") + " WHERE 1")
             if !wish.includesDeleted { query.append(" AND r.deleted IS NULL") }
             for condition in wish.conditions { try columns.append(condition, to: &query) }
             let sort = try columns.sort(wish.sort)
             if let text = page.cursor { try columns.append(try ListCursor(text), sort, isDescending: wish.isDescending, to: &query) }
             let order = wish.isDescending ? "DESC" : "ASC"
-            query.append(" ORDER BY \(sort.sql) \(order), r.number \(order) LIMIT ?", Int64(limit + 1))
+            query.append(" ORDER BY \(sort.sql) \(order), r._row \(order) LIMIT ?", Int64(limit + 1))
             let last = Int32(12 + definition.fields.count)
             var rows = try query.all(database) { row in
                 (try Self.record(row, definition), ListCursor(number: row.int64(last), sortValue: columns.value(row, last + 1, sort)).text)

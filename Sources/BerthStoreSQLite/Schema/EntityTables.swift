@@ -7,7 +7,7 @@ import GRDB
 enum EntityTables {
     /// Columns every record has; names no field may take.
     static let common = [
-        "number", "id", "connection", "external_id", "created", "updated", "source_time", "deleted", "seen_run", "raw",
+        "id", "connection", "external_id", "created", "updated", "source_time", "deleted", "seen_run", "raw",
     ]
 
     static func table(_ name: EntityName) -> String { "entity_\(name.text.replacing("-", with: "_"))" }
@@ -32,7 +32,7 @@ enum EntityTables {
         } else {
             try database.execute(
                 sql: """
-                    CREATE TABLE \(table) (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, connection INTEGER NOT NULL,
+                    CREATE TABLE \(table) (_row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, connection INTEGER NOT NULL,
                       external_id TEXT NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL, source_time INTEGER, deleted INTEGER,
                       seen_run INTEGER, raw BLOB NOT NULL, UNIQUE (connection, external_id))
                     """)

@@ -56,7 +56,8 @@ struct AdminAPI: Sendable {
 
     private func provider(_ text: String) throws -> PlayedProvider {
         guard let name = ProviderName(rawValue: text), let provider = providers[name] else {
-            throw MockProblem("provider '\(text)' is not played; played are \(providers.keys.map(\.rawValue).sorted().joined(separator: ", "))")
+            throw MockProblem(
+                "provider '\(text)' is not played; played are \(providers.keys.map(\.rawValue).sorted().joined(separator: ", "))")
         }
         return provider
     }
@@ -70,7 +71,9 @@ struct AdminAPI: Sendable {
     private func faultList() -> Reply { .json { $0.object { $0.array("faults", texts: faults.texts) } } }
 
     private func replaceFaults(_ request: APIRequest) throws -> Reply {
-        guard let body = request.document, case .array(let items)? = body["faults"] else { throw MockProblem("body is {\"faults\":[\"KIND:PROBABILITY\"]}") }
+        guard let body = request.document, case .array(let items)? = body["faults"] else {
+            throw MockProblem("body is {\"faults\":[\"KIND:PROBABILITY\"]}")
+        }
         faults.replace(try items.map { try Fault($0.text ?? "") })
         return faultList()
     }
@@ -82,7 +85,8 @@ struct AdminAPI: Sendable {
         if let url = body?["url"]?.text { settings.target = try SendSettings.checked(url, allowsRemote: allowsRemote) }
         if let scheme = body?["scheme"]?.text {
             let isComplete = scheme.contains(":") || body?["secret"] == nil
-            settings.scheme = try SigningScheme(isComplete ? scheme : "\(scheme):\(body?["secret"]?.text ?? "")\(body?["header"]?.text.map { ":\($0)" } ?? "")")
+            settings.scheme = try SigningScheme(
+                isComplete ? scheme : "\(scheme):\(body?["secret"]?.text ?? "")\(body?["header"]?.text.map { ":\($0)" } ?? "")")
         }
         if let rate = body?["rate"]?.number { settings.rate = rate }
         settings.count = body?["count"]?.integer

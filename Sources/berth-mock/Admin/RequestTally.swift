@@ -16,7 +16,9 @@ final class RequestTally: Sendable {
     func write(_ provider: String, to json: inout JSONText) {
         let endpoints = counts.withLock { $0[provider] ?? [:] }
         for (endpoint, statuses) in endpoints.sorted(by: { $0.key < $1.key }) {
-            json.object(endpoint) { json in for (status, count) in statuses.sorted(by: { $0.key < $1.key }) { json.put(String(status), count) } }
+            json.object(endpoint) { json in
+                for (status, count) in statuses.sorted(by: { $0.key < $1.key }) { json.put(String(status), count) }
+            }
         }
     }
 

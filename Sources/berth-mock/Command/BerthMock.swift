@@ -107,7 +107,9 @@ struct BerthMock: AsyncParsableCommand {
             plan.sends[name]?.target = try SendSettings.checked(value, allowsRemote: allowRemote)
         }
         for (name, value) in try pairs(scheme, "--scheme", plan) { plan.sends[name]?.scheme = try SigningScheme(value) }
-        for (name, value) in try pairs(credential, "--credential", plan) { plan.credentials[name] = value.split(separator: ":").map(String.init) }
+        for (name, value) in try pairs(credential, "--credential", plan) {
+            plan.credentials[name] = value.split(separator: ":").map(String.init)
+        }
         for (name, value) in try pairs(rateLimit, "--rate-limit", plan) {
             guard let limit = RateLimit(value) else { throw MockProblem("--rate-limit is N/min or off, not '\(value)'") }
             plan.limits[name] = limit
@@ -119,10 +121,14 @@ struct BerthMock: AsyncParsableCommand {
     private func pairs(_ texts: [String], _ flag: String, _ plan: MockPlan) throws -> [(ProviderName, String)] {
         try texts.map { text in
             if let sign = text.firstIndex(of: "="), let name = ProviderName(rawValue: String(text[..<sign])) {
-                guard plan.providers.contains(name) else { throw MockProblem("\(flag): \(name.rawValue) is not played; name it as an argument") }
+                guard plan.providers.contains(name) else {
+                    throw MockProblem("\(flag): \(name.rawValue) is not played; name it as an argument")
+                }
                 return (name, String(text[text.index(after: sign)...]))
             }
-            guard plan.providers.count == 1 else { throw MockProblem("\(flag) '\(text)': write PROVIDER=... when several providers are played") }
+            guard plan.providers.count == 1 else {
+                throw MockProblem("\(flag) '\(text)': write PROVIDER=... when several providers are played")
+            }
             return (plan.providers[0], text)
         }
     }

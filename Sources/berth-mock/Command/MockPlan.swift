@@ -38,13 +38,16 @@ struct MockPlan: Sendable {
             return RingbaDialect(account: parts[0], token: parts[1], seed: seed, limit: limit)
         case .retreaver:
             let parts = given ?? ["mock-retreaver-key", "4242"]
-            guard parts.count == 2, let company = Int(parts[1]) else { throw MockProblem("--credential retreaver=KEY:COMPANY, company a number") }
+            guard parts.count == 2, let company = Int(parts[1]) else {
+                throw MockProblem("--credential retreaver=KEY:COMPANY, company a number")
+            }
             return RetreaverDialect(apiKey: parts[0], company: company, seed: seed, limit: limit)
         case .trackdrive:
             let parts = given ?? ["tdpubMOCK", "tdprvMOCK", "mock-trackdrive-token"]
             guard parts.count >= 2 else { throw MockProblem("--credential trackdrive=PUBLIC:PRIVATE[:TOKEN]") }
             return TrackDriveDialect(
-                publicKey: parts[0], privateKey: parts[1], token: parts.count > 2 ? parts[2] : "mock-trackdrive-token", wrapsCalls: wrapsCalls,
+                publicKey: parts[0], privateKey: parts[1], token: parts.count > 2 ? parts[2] : "mock-trackdrive-token",
+                wrapsCalls: wrapsCalls,
                 limit: limit)
         }
     }

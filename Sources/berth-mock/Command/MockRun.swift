@@ -21,10 +21,12 @@ struct MockRun {
         for name in plan.providers {
             let book = CallBook(provider: name, seed: plan.seed, liveSeed: plan.liveSeed ?? UInt64(start), count: plan.calls, now: start)
             let provider = PlayedProvider(
-                name: name, book: book, dialect: try plan.dialect(name), lateAfterSeconds: plan.lateAfterSeconds, clock: wallClockMilliseconds)
+                name: name, book: book, dialect: try plan.dialect(name), lateAfterSeconds: plan.lateAfterSeconds,
+                clock: wallClockMilliseconds)
             providers[name] = provider
             senders[name] = WebhookSender(
-                provider: provider, ledger: ledger, faults: faults, settings: plan.sends[name] ?? SendSettings(), runID: String(start, radix: 36),
+                provider: provider, ledger: ledger, faults: faults, settings: plan.sends[name] ?? SendSettings(),
+                runID: String(start, radix: 36),
                 clock: wallClockMilliseconds)
         }
         admin = AdminAPI(

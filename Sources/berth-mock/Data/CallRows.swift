@@ -10,9 +10,13 @@ struct CallRows: Sendable {
     var count: Int { range.count }
 
     /// A stretch of the order of start.
-    static func starts(_ range: Range<Int>, descending: Bool) -> CallRows { CallRows(source: .starts, range: range, isDescending: descending) }
+    static func starts(_ range: Range<Int>, descending: Bool) -> CallRows {
+        CallRows(source: .starts, range: range, isDescending: descending)
+    }
     /// A stretch of the order of last change.
-    static func updates(_ range: Range<Int>, descending: Bool) -> CallRows { CallRows(source: .updates, range: range, isDescending: descending) }
+    static func updates(_ range: Range<Int>, descending: Bool) -> CallRows {
+        CallRows(source: .updates, range: range, isDescending: descending)
+    }
     /// These serials.
     static func list(_ serials: [Int32]) -> CallRows { CallRows(source: .list(serials), range: serials.indices, isDescending: false) }
 

@@ -50,7 +50,8 @@ struct Catalog: Sendable {
         }
         targets = Self.coasts.enumerated().map { index, name in
             Target(
-                code: code("TA", index, &random), numericID: 5520 + index * 7, name: "Buyer \(name)", number: "+1202555\((110 + index).padded(4))", buyer: index % 5)
+                code: code("TA", index, &random), numericID: 5520 + index * 7, name: "Buyer \(name)",
+                number: "+1202555\((110 + index).padded(4))", buyer: index % 5)
         }
         var numbers: [Number] = []
         for index in 0..<40 {
@@ -81,5 +82,7 @@ struct Catalog: Sendable {
     /// When each number was last called.
     private(set) var lastCalls: [Int: Milliseconds] = [:]
 
-    private static func callable(_ numbers: [Number]) -> [Int] { numbers.indices.filter { numbers[$0].campaign != nil && !numbers[$0].isDeleted } }
+    private static func callable(_ numbers: [Number]) -> [Int] {
+        numbers.indices.filter { numbers[$0].campaign != nil && !numbers[$0].isDeleted }
+    }
 }

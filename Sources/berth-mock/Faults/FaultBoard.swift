@@ -31,7 +31,8 @@ final class FaultBoard: Sendable {
             var drawn: Set<FaultKind> = []
             for fault in state.faults {
                 let strikes =
-                    fault.kind == .authExpired ? state.requests > Int(fault.parameter) : fault.parameter >= 1 || state.random.chance(fault.parameter)
+                    fault.kind == .authExpired
+                    ? state.requests > Int(fault.parameter) : fault.parameter >= 1 || state.random.chance(fault.parameter)
                 if strikes { drawn.insert(fault.kind) }
             }
             return drawn

@@ -10,7 +10,9 @@ import NIOPosix
 enum FaultyResponse {
     /// The answer as it is.
     static func plain(_ reply: Reply) -> Response {
-        Response(status: .init(code: reply.status), headers: fields(reply.headers), body: reply.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: reply.body)))
+        Response(
+            status: .init(code: reply.status), headers: fields(reply.headers),
+            body: reply.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: reply.body)))
     }
 
     /// An answer that takes the place of the provider's; nil when no such fault was drawn.
@@ -18,9 +20,12 @@ enum FaultyResponse {
         if faults.contains(.http500) { return plain(.empty(500)) }
         if faults.contains(.http503) { return plain(Reply(status: 503, headers: [("Retry-After", "1")])) }
         if faults.contains(.rateLimit) { return plain(Reply(status: 429, headers: [("Retry-After", "1")])) }
-        if faults.contains(.authExpired) { return plain(.json(401) { $0.object { $0.put("message", "Authorization has been denied for this request.") } }) }
+        if faults.contains(.authExpired) {
+            return plain(.json(401) { $0.object { $0.put("message", "Authorization has been denied for this request.") } })
+        }
         if faults.contains(.html) {
-            return plain(.text(200, "<!DOCTYPE html><html><body><h1>Down for maintenance</h1></body></html>", type: "text/html; charset=utf-8"))
+            return plain(
+                .text(200, "<!DOCTYPE html><html><body><h1>Down for maintenance</h1></body></html>", type: "text/html; charset=utf-8"))
         }
         if faults.contains(.redirectLoopback) { return plain(Reply(status: 302, headers: [("Location", "http://\(host)/_mock/trap")])) }
         if faults.contains(.gzipBomb) {
@@ -66,7 +71,9 @@ enum FaultyResponse {
                 body: .init(contentLength: body.count + 1) { writer in
                     try await writer.write(ByteBuffer(bytes: body.prefix(body.count / 2)))
                     // Linger 0 makes close send a reset instead of an orderly end.
-                    if let options = channel as? any SocketOptionProvider { try await options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get() }
+                    if let options = channel as? any SocketOptionProvider {
+                        try await options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+                    }
                     try await channel.close()
                 })
         }

@@ -18,7 +18,9 @@ enum GzipBomb {
         bits.put(0, count: 7)
         bits.flush()
         let size = UInt32(truncatingIfNeeded: 1 + matches * 258)
-        for value in [crc(ofSpaces: 1 + matches * 258), size] { for shift in [0, 8, 16, 24] { bits.bytes.append(UInt8(truncatingIfNeeded: value >> UInt32(shift))) } }
+        for value in [crc(ofSpaces: 1 + matches * 258), size] {
+            for shift in [0, 8, 16, 24] { bits.bytes.append(UInt8(truncatingIfNeeded: value >> UInt32(shift))) }
+        }
         return bits.bytes
     }
 
@@ -49,7 +51,9 @@ enum GzipBomb {
             for _ in 0..<8 { register = register & 1 == 1 ? (register >> 1) ^ 0xedb8_8320 : register >> 1 }
             return register
         }
-        func apply(_ columns: [UInt32], _ value: UInt32) -> UInt32 { (0..<32).reduce(0) { value >> UInt32($1) & 1 == 1 ? $0 ^ columns[$1] : $0 } }
+        func apply(_ columns: [UInt32], _ value: UInt32) -> UInt32 {
+            (0..<32).reduce(0) { value >> UInt32($1) & 1 == 1 ? $0 ^ columns[$1] : $0 }
+        }
         var constant = step(0)
         var columns = (0..<32).map { step(1 << UInt32($0)) ^ constant }
         var (register, rest): (UInt32, Int) = (0xffff_ffff, count)

@@ -44,5 +44,7 @@ struct APIRequest: Sendable {
 
 extension Substring {
     /// A plus is a plus in a path.
-    fileprivate var replacingPlus: Substring { contains("+") ? split(separator: "+", omittingEmptySubsequences: false).joined(separator: "%2B")[...] : self }
+    fileprivate var replacingPlus: Substring {
+        contains("+") ? split(separator: "+", omittingEmptySubsequences: false).joined(separator: "%2B")[...] : self
+    }
 }

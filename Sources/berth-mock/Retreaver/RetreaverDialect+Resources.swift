@@ -35,14 +35,17 @@ extension RetreaverDialect {
                 guard let name = request.field("name", root: "campaign") else { return Self.error(400, "name is required") }
                 let number = 7000 + book.catalog.campaigns.count
                 let campaign = Catalog.Campaign(
-                    code: request.field("cid", root: "campaign") ?? String(number), numericID: 10_010_000 + number, name: name, isRecorded: true)
+                    code: request.field("cid", root: "campaign") ?? String(number), numericID: 10_010_000 + number, name: name,
+                    isRecorded: true)
                 book.catalog.campaigns.append(campaign)
                 return .json(201) { json in json.object { json in json.object("campaign") { write(campaign, &$0) } } }
             }
             return Self.index(request, "campaign", book.catalog.campaigns.filter { !$0.isDeleted }, write)
         }
         let wanted = path[1] == "cid" ? path.last ?? "" : path[1]
-        guard let index = book.catalog.campaigns.firstIndex(where: { path[1] == "cid" ? $0.code == wanted : String($0.numericID) == wanted }) else {
+        guard
+            let index = book.catalog.campaigns.firstIndex(where: { path[1] == "cid" ? $0.code == wanted : String($0.numericID) == wanted })
+        else {
             return Self.error(404, "Not Found")
         }
         guard !book.catalog.campaigns[index].isDeleted else { return Self.error(410, "Gone") }
@@ -93,20 +96,25 @@ extension RetreaverDialect {
             if request.method == "POST" { return buy(request, &book) }
             let query = request.query
             let found = catalog.numbers.filter { number in
-                !number.isDeleted && (query["client_cid"] == nil || number.campaign.map { catalog.campaigns[$0].code } == query["client_cid"])
+                !number.isDeleted
+                    && (query["client_cid"] == nil || number.campaign.map { catalog.campaigns[$0].code } == query["client_cid"])
                     && (query["client_afid"] == nil || number.publisher.map { catalog.publishers[$0].code } == query["client_afid"])
                     && query["sub_id"] == nil
             }
             return Self.index(request, "number", found, write)
         }
-        guard let index = catalog.numbers.firstIndex(where: { String($0.numericID) == path[1] }) else { return Self.error(404, "Not Found") }
+        guard let index = catalog.numbers.firstIndex(where: { String($0.numericID) == path[1] }) else {
+            return Self.error(404, "Not Found")
+        }
         guard !catalog.numbers[index].isDeleted else { return Self.error(410, "Gone") }
         if request.method == "DELETE" {
             book.catalog.numbers[index].isDeleted = true
             return .empty(204)
         }
         if request.method == "PUT" {
-            if let cid = request.field("cid", root: "number") { book.catalog.numbers[index].campaign = catalog.campaigns.firstIndex { $0.code == cid } }
+            if let cid = request.field("cid", root: "number") {
+                book.catalog.numbers[index].campaign = catalog.campaigns.firstIndex { $0.code == cid }
+            }
             if let afid = request.field("afid", root: "number") {
                 book.catalog.numbers[index].publisher = catalog.publishers.firstIndex { $0.code == afid }
             }
@@ -123,7 +131,8 @@ extension RetreaverDialect {
         let isTollFree = request.field("type", root: "number") != "Local"
         let number = Catalog.Number(
             code: String(4400 + book.catalog.numbers.count * 11), numericID: 4400 + book.catalog.numbers.count * 11,
-            e164: "+1\(isTollFree ? "833" : "646")555\(random.within(2000...9999))", isTollFree: isTollFree, campaign: campaign, publisher: publisher,
+            e164: "+1\(isTollFree ? "833" : "646")555\(random.within(2000...9999))", isTollFree: isTollFree, campaign: campaign,
+            publisher: publisher,
             allocatedAt: request.now)
         book.catalog.numbers.append(number)
         return .json(201) { json in
@@ -194,7 +203,8 @@ extension RetreaverDialect {
     }
 
     private static func named(
-        _ request: APIRequest, _ path: [String], _ key: String, _ idName: String, _ items: [(code: String, id: Int, name: String, number: String?)]
+        _ request: APIRequest, _ path: [String], _ key: String, _ idName: String,
+        _ items: [(code: String, id: Int, name: String, number: String?)]
     ) -> Reply {
         func write(_ item: (code: String, id: Int, name: String, number: String?), _ json: inout JSONText) {
             json.put("id", item.id)
@@ -204,7 +214,9 @@ extension RetreaverDialect {
         }
         guard path.count > 1 else { return index(request, key, items, write) }
         let wanted = path[path.count - 1]
-        guard let item = items.first(where: { path[1] == idName ? $0.code == wanted : String($0.id) == wanted }) else { return error(404, "Not Found") }
+        guard let item = items.first(where: { path[1] == idName ? $0.code == wanted : String($0.id) == wanted }) else {
+            return error(404, "Not Found")
+        }
         return .json { json in json.object { json in json.object(key) { write(item, &$0) } } }
     }
 }

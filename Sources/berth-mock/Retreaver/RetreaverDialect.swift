@@ -17,13 +17,16 @@ struct RetreaverDialect: Dialect {
         self.apiKey = apiKey
         self.company = company
         random = SeededGenerator(seed: seed, "retreaver ids")
-        contacts = (0..<30).map { RetreaverContact(id: 900 + $0, number: "+1202555\((5000 + $0).padded(4))", tags: [("tier", $0 % 2 == 0 ? "gold" : "plain")]) }
+        contacts = (0..<30).map {
+            RetreaverContact(id: 900 + $0, number: "+1202555\((5000 + $0).padded(4))", tags: [("tier", $0 % 2 == 0 ? "gold" : "plain")])
+        }
         if case .perMinute(let number) = limit { counter = MinuteCounter(limit: number) } else { counter = MinuteCounter(limit: nil) }
     }
 
     mutating func answer(_ request: APIRequest, book: inout CallBook) -> Reply? {
         var path = request.segments
-        guard let first = path.first, let last = path.last, Self.roots.contains(first.split(separator: ".").first.map(String.init) ?? "") else {
+        guard let first = path.first, let last = path.last, Self.roots.contains(first.split(separator: ".").first.map(String.init) ?? "")
+        else {
             return nil
         }
         guard first != "api" || path.count > 2 && ["calls", "affiliates"].contains(path[2].split(separator: ".")[0]) else { return nil }
@@ -37,11 +40,15 @@ struct RetreaverDialect: Dialect {
         return route(request, path, &book)
     }
 
-    private static let roots: Set<String> = ["api", "campaigns", "numbers", "contacts", "contact_numbers", "targets", "companies", "company", "affiliates"]
+    private static let roots: Set<String> = [
+        "api", "campaigns", "numbers", "contacts", "contact_numbers", "targets", "companies", "company", "affiliates",
+    ]
 
     private mutating func route(_ request: APIRequest, _ path: [String], _ book: inout CallBook) -> Reply {
         if path[0] == "api" {
-            guard let version = Int(path[1].dropFirst()), (1...4).contains(version), path[1].first == "v" else { return Self.error(404, "Not Found") }
+            guard let version = Int(path[1].dropFirst()), (1...4).contains(version), path[1].first == "v" else {
+                return Self.error(404, "Not Found")
+            }
             if path[2] == "affiliates" { return affiliates(request, Array(path.dropFirst(2)), book) }
             guard request.method == "GET" else { return Self.error(405, "Method Not Allowed") }
             return path.count == 3 ? calls(request, version, book) : call(request, version, path[3], book)
@@ -93,10 +100,13 @@ struct RetreaverDialect: Dialect {
         let crosses = byUpdate ? created.isBounded : updated.isBounded
         var rows = base
         if hasFilters || crosses {
-            let key = "\(byUpdate) \(isDescending) \(created) \(updated) \(query["caller"] ?? "") \(query["client_afid"] ?? "")"
+            let key =
+                "\(byUpdate) \(isDescending) \(created) \(updated) \(query["caller"] ?? "") \(query["client_afid"] ?? "")"
                 + " \(query["client_cid"] ?? "") \(query["client_tid"] ?? "") \(query["sub_id"] ?? "")"
             rows = cache.rows(for: key, of: book) {
-                base.filtered(of: book) { created.contains($0.startedAt) && updated.contains($0.updatedAt) && Self.matches($0, query, book.catalog) }
+                base.filtered(of: book) {
+                    created.contains($0.startedAt) && updated.contains($0.updatedAt) && Self.matches($0, query, book.catalog)
+                }
             }
         }
         let (page, size) = Self.page(query)
@@ -137,19 +147,23 @@ struct RetreaverDialect: Dialect {
     func message(_ event: String, call: MockCall, book: CallBook, target: String, ordinal: Int) -> WebhookMessage {
         let values: [(String, String)] = [
             ("call_uuid", call.externalID), ("caller_number", call.caller.e164), ("nanp_caller_number", String(call.caller.digits)),
-            ("number", book.catalog.numbers[call.number].e164), ("caller_zip", call.caller.place.zip), ("caller_state", call.caller.place.state),
+            ("number", book.catalog.numbers[call.number].e164), ("caller_zip", call.caller.place.zip),
+            ("caller_state", call.caller.place.state),
             ("lead_id", call.tags["lead_id"] ?? ""),
         ]
         var url = target
         if target.contains("[") {
-            for (token, value) in values { url = url.split(separator: "[\(token)]", omittingEmptySubsequences: false).joined(separator: percentEncoded(value)) }
+            for (token, value) in values {
+                url = url.split(separator: "[\(token)]", omittingEmptySubsequences: false).joined(separator: percentEncoded(value))
+            }
         } else {
             let sent = [("call_uuid", 0), ("caller", 1), ("tracking", 3), ("zip", 4), ("lead_id", 6)]
             let separator = target.contains("?") ? "&" : "?"
             url += separator + "event=\(event)" + sent.map { "&\($0.0)=\(percentEncoded(values[$0.1].1))" }.joined()
         }
         return WebhookMessage(
-            event: event, externalID: call.externalID, dedupKey: "\(call.externalID):\(event)", method: ordinal % 2 == 0 ? "GET" : "POST", url: url,
+            event: event, externalID: call.externalID, dedupKey: "\(call.externalID):\(event)", method: ordinal % 2 == 0 ? "GET" : "POST",
+            url: url,
             serial: call.serial)
     }
 

@@ -32,14 +32,19 @@ extension RingbaDialect {
                 }
             }
         case ("GET", 2) where path[1] == "macros":
-            return .json { $0.array(texts: ["[Call:InboundCallId]", "[tag:InboundNumber:Number]", "[Call:ConversionAmount]", "[Call:ConversionPayout]"]) }
+            return .json {
+                $0.array(texts: [
+                    "[Call:InboundCallId]", "[tag:InboundNumber:Number]", "[Call:ConversionAmount]", "[Call:ConversionPayout]",
+                ])
+            }
         case ("POST", 1):
             let body = request.document
             guard let url = body?["pixelUrl"]?.text, let event = body?["eventCode"]?.text else {
                 throw RingbaRefusal(message: "pixelUrl and eventCode are required")
             }
             let item = RingbaCallBack(
-                id: id("EV"), name: body?["name"]?.text ?? "", url: url, event: event.lowercased(), method: body?["method"]?.text?.uppercased() ?? "GET",
+                id: id("EV"), name: body?["name"]?.text ?? "", url: url, event: event.lowercased(),
+                method: body?["method"]?.text?.uppercased() ?? "GET",
                 contentType: body?["contentType"]?.text ?? "application/json", body: body?["postBody"]?.text)
             callBacks.append(item)
             return .json { item.write(to: &$0) }
@@ -58,7 +63,9 @@ extension RingbaDialect {
     /// `PATCH campaigns/{id}/link`.
     mutating func link(_ request: APIRequest, _ book: CallBook) -> Reply {
         let campaign = request.segments.dropFirst(3).first ?? ""
-        guard book.catalog.campaigns.contains(where: { $0.code == campaign }) else { return error(404, "\(campaign) was not found", code: 101) }
+        guard book.catalog.campaigns.contains(where: { $0.code == campaign }) else {
+            return error(404, "\(campaign) was not found", code: 101)
+        }
         let transaction = id("TR")
         return .json { $0.object { $0.put("transactionId", transaction) } }
     }

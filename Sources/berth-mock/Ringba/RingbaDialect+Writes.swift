@@ -5,7 +5,8 @@ extension RingbaDialect {
     mutating func pay(_ request: APIRequest, isOverride: Bool, _ book: inout CallBook) throws -> Reply {
         let body = request.document
         let call = try call(in: body, book)
-        let conversion = body?["adjustConversion"]?.boolean == true ? body?[isOverride ? "newConversionAmount" : "adjustConverionByAmount"]?.number : nil
+        let conversion =
+            body?["adjustConversion"]?.boolean == true ? body?[isOverride ? "newConversionAmount" : "adjustConverionByAmount"]?.number : nil
         let payout = body?["adjustPayout"]?.boolean == true ? body?[isOverride ? "newPayoutAmount" : "adjustPayoutByAmount"]?.number : nil
         guard conversion != nil || payout != nil else { throw RingbaRefusal(message: "Nothing to adjust") }
         let after = book.change(call.serial, at: request.now) { call in
@@ -24,8 +25,12 @@ extension RingbaDialect {
         let call = try call(in: body, book)
         let conversion = body?["voidConversion"]?.boolean == true, payout = body?["voidPayout"]?.boolean == true
         let after = book.change(call.serial, at: request.now) { call in
-            if conversion { call.revenue = (call.revenue ?? .zero) - (body?["voidConverionAmount"]?.number.map { Money($0) } ?? call.revenue ?? .zero) }
-            if payout { call.payout = (call.payout ?? .zero) - (body?["voidPayoutAmount"]?.number.map { Money($0) } ?? call.payout ?? .zero) }
+            if conversion {
+                call.revenue = (call.revenue ?? .zero) - (body?["voidConverionAmount"]?.number.map { Money($0) } ?? call.revenue ?? .zero)
+            }
+            if payout {
+                call.payout = (call.payout ?? .zero) - (body?["voidPayoutAmount"]?.number.map { Money($0) } ?? call.payout ?? .zero)
+            }
         }
         return adjusted(payout: payout ? after.payout : nil, conversion: conversion ? after.revenue : nil)
     }
@@ -52,7 +57,8 @@ extension RingbaDialect {
         let campaign = body?["campaignId"]?.text.flatMap { wanted in book.catalog.campaigns.firstIndex { $0.code == wanted } }
         book.catalog.numbers.append(
             Catalog.Number(
-                code: code, numericID: 4400 + book.catalog.numbers.count * 11, e164: e164, isTollFree: isTollFree, campaign: campaign, publisher: nil,
+                code: code, numericID: 4400 + book.catalog.numbers.count * 11, e164: e164, isTollFree: isTollFree, campaign: campaign,
+                publisher: nil,
                 allocatedAt: request.now))
         return .json { json in
             json.object { json in

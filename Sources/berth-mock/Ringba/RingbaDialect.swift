@@ -46,14 +46,17 @@ struct RingbaDialect: Dialect {
         }
     }
 
-    private mutating func route(_ method: String, _ path: [String], _ last: String, _ request: APIRequest, _ book: inout CallBook) throws -> Reply {
+    private mutating func route(_ method: String, _ path: [String], _ last: String, _ request: APIRequest, _ book: inout CallBook) throws
+        -> Reply
+    {
         switch (method, path.count, path[0], path.count > 1 ? path[1] : "") {
         case ("POST", 1, "calllogs", _):
             if let refusal = throttled(\.logThrottle, request) { return refusal }
             let log = try RingbaCallLog(request.document)
             if request.pagingFault == .shrinking { shrunk += 7 }
             return log.reply(
-                book: book, cache: &cache, transaction: id("TR"), fault: request.pagingFault, shrunk: request.pagingFault == .shrinking ? shrunk : 0)
+                book: book, cache: &cache, transaction: id("TR"), fault: request.pagingFault,
+                shrunk: request.pagingFault == .shrinking ? shrunk : 0)
         case ("POST", 2, "calllogs", "detail"):
             if let refusal = throttled(\.detailThrottle, request) { return refusal }
             return detail(request, book)

@@ -79,7 +79,9 @@ extension Milliseconds {
                 return nil
             }
             parts.append(number)
-            if let next = scanner.first, index < 5, next == UInt8(ascii: "-") || next == UInt8(ascii: ":") || next == UInt8(ascii: "T") || next == 32 {
+            if let next = scanner.first, index < 5,
+                next == UInt8(ascii: "-") || next == UInt8(ascii: ":") || next == UInt8(ascii: "T") || next == 32
+            {
                 if index >= 3, next != UInt8(ascii: ":") { break }
                 scanner.removeFirst()
             }

@@ -41,7 +41,8 @@ extension TrackDriveDialect {
         let query = request.query, catalog = book.catalog
         let size = min(1000, max(1, query.integer("per_page") ?? 25)), page = max(1, query.integer("page") ?? 1)
         let found = catalog.numbers.enumerated().filter { _, number in
-            !number.isDeleted && (query["number"] == nil || number.e164 == query["number"] || String(number.e164.dropFirst(2)) == query["number"])
+            !number.isDeleted
+                && (query["number"] == nil || number.e164 == query["number"] || String(number.e164.dropFirst(2)) == query["number"])
                 && (query["offer_id"] == nil || number.campaign.map { String(catalog.campaigns[$0].numericID) } == query["offer_id"])
         }
         let shown = Array(found.dropFirst((page - 1) * size).prefix(size))

@@ -45,7 +45,8 @@ struct TrackDriveDialect: Dialect {
         case ("GET", "offers", 2): return single("offer", path[1], book.catalog.campaigns.map { ($0.numericID, $0.name) })
         case ("GET", "traffic_sources", 1): return list(request, "traffic_sources", book.catalog.publishers.map { ($0.numericID, $0.name) })
         case ("GET", "buyers", 1): return list(request, "buyers", book.catalog.buyers.map { ($0.numericID, $0.name) })
-        case ("GET", "tokens", 1): return .json { $0.object { $0.array("tokens", texts: ["[call_uuid]", "[caller_id]", "[number]", "[total_duration]"]) } }
+        case ("GET", "tokens", 1):
+            return .json { $0.object { $0.array("tokens", texts: ["[call_uuid]", "[caller_id]", "[number]", "[total_duration]"]) } }
         default: return Self.error(404, "base", "Not found")
         }
     }
@@ -72,7 +73,9 @@ struct TrackDriveDialect: Dialect {
             byUpdate
             ? CallRows.updates(book.updated(from: nil, to: nil), descending: isDescending)
             : CallRows.starts(book.started(from: window.low, to: window.high), descending: isDescending)
-        let names = ["buyer_converted", "offer_converted", "offer_id", "traffic_source_id", "number_id", "buyer_id", "caller_number", "in_progress"]
+        let names = [
+            "buyer_converted", "offer_converted", "offer_id", "traffic_source_id", "number_id", "buyer_id", "caller_number", "in_progress",
+        ]
         let filters = names.compactMap { name in query[name].map { (name, $0) } }
         var rows = base
         if !filters.isEmpty || byUpdate && window.isBounded {
@@ -123,7 +126,11 @@ struct TrackDriveDialect: Dialect {
                 json.object("metadata") { json in
                     json.put("root", "calls")
                     json.put("per_page", size)
-                    if cursor != nil { json.put("next_cursor", isLoop ? max(1, cursor ?? 1) : isEnd ? 0 : next) } else { json.put("page", offset / size + 1) }
+                    if cursor != nil {
+                        json.put("next_cursor", isLoop ? max(1, cursor ?? 1) : isEnd ? 0 : next)
+                    } else {
+                        json.put("page", offset / size + 1)
+                    }
                     if cursor == nil { json.put("total_count", rows.count) }
                 }
             }
@@ -214,7 +221,8 @@ struct TrackDriveDialect: Dialect {
         let url = hasEvent ? target : target + (target.contains("?") ? "&" : "?") + "event=\(event)"
         let key = event == "call_changed" ? "\(call.externalID):\(event):\(call.updatedAt)" : "\(call.externalID):\(event)"
         return WebhookMessage(
-            event: event, externalID: call.externalID, dedupKey: key, method: "POST", url: url, headers: [("Content-Type", "application/json")],
+            event: event, externalID: call.externalID, dedupKey: key, method: "POST", url: url,
+            headers: [("Content-Type", "application/json")],
             body: json.bytes, serial: call.serial)
     }
 

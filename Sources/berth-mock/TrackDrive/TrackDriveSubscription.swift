@@ -23,7 +23,8 @@ struct TrackDriveSubscription: Sendable {
 
 extension TrackDriveDialect {
     private static let events: Set<String> = [
-        "new_call", "call_ringing", "call_forwarded", "call_ended", "call_changed", "new_lead", "lead_ended", "lead_converted", "lead_opted_out",
+        "new_call", "call_ringing", "call_forwarded", "call_ended", "call_changed", "new_lead", "lead_ended", "lead_converted",
+        "lead_opted_out",
         "lead_changed", "incoming_text_message",
     ]
 
@@ -31,7 +32,9 @@ extension TrackDriveDialect {
     mutating func subscriptions(_ request: APIRequest, _ path: [String]) -> Reply {
         switch (request.method, path.count) {
         case ("POST", 1):
-            guard let url = request.field("target_url", root: "subscription") else { return Self.error(422, "target_url", "can't be blank") }
+            guard let url = request.field("target_url", root: "subscription") else {
+                return Self.error(422, "target_url", "can't be blank")
+            }
             guard let event = request.field("event", root: "subscription"), Self.events.contains(event) else {
                 return Self.error(422, "event", "is not included in the list")
             }

@@ -40,7 +40,8 @@ final class ClientExchange: ChannelDuplexHandler {
         switch unwrapInboundIn(data) {
         case .head(let head):
             answer = ClientAnswer(
-                status: Int(head.status.code), retryAfterSeconds: head.headers.first(name: "retry-after").flatMap(Double.init), isKeptAlive: head.isKeepAlive)
+                status: Int(head.status.code), retryAfterSeconds: head.headers.first(name: "retry-after").flatMap(Double.init),
+                isKeptAlive: head.isKeepAlive)
         case .body: break
         case .end:
             if let answer, answer.status >= 200 {

@@ -56,7 +56,9 @@ actor DeliveryLedger {
             return
         }
         let descriptor = Glibc.open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw MockProblem("ledger \(path): \(String(cString: strerror(errno))); name a file in a writable folder") }
+        guard descriptor >= 0 else {
+            throw MockProblem("ledger \(path): \(String(cString: strerror(errno))); name a file in a writable folder")
+        }
         self.descriptor = descriptor
     }
 

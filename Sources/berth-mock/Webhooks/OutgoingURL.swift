@@ -33,5 +33,7 @@ struct OutgoingURL: Sendable, Hashable {
     /// What stands in the request line.
     var requestTarget: String { query.map { "\(path)?\($0)" } ?? path }
     /// Whether it stays on this machine.
-    var isLoopback: Bool { host == "localhost" || host == "::1" || host.hasPrefix("127.") && host.split(separator: ".").allSatisfy { Int($0) != nil } }
+    var isLoopback: Bool {
+        host == "localhost" || host == "::1" || host.hasPrefix("127.") && host.split(separator: ".").allSatisfy { Int($0) != nil }
+    }
 }

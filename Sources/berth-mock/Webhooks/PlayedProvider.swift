@@ -54,7 +54,9 @@ actor PlayedProvider {
             }
             let stage = live.remaining.removeFirst()
             let now = clock()
-            let call = stage == .started ? book.calls[live.serial] : book.change(live.serial, at: now) { live.script.apply(stage, to: &$0, at: now) }
+            let call =
+                stage == .started
+                ? book.calls[live.serial] : book.change(live.serial, at: now) { live.script.apply(stage, to: &$0, at: now) }
             if live.remaining.isEmpty, live.script.convertsLate { book.plan(live.script, serial: live.serial, due: now + lateAfter) }
             let messages = messages(stage, call, target)
             if live.remaining.isEmpty {

@@ -131,7 +131,8 @@ actor WebhookSender {
         }
         deliveries += 1
         var entry = LedgerEntry(
-            id: "dlv_\(provider.name.rawValue)_\(runID)_\(deliveries)", provider: provider.name, event: message.event, externalID: message.externalID,
+            id: "dlv_\(provider.name.rawValue)_\(runID)_\(deliveries)", provider: provider.name, event: message.event,
+            externalID: message.externalID,
             dedupKey: message.dedupKey, state: .sent, attempt: 1)
         guard let url = OutgoingURL(message.url), url.isLoopback || settings.allowsRemote else {
             entry.state = .refused
