@@ -115,6 +115,13 @@ import Testing
         #expect(refusal(Self.minimal + "[[[x\n")?.message.hasPrefix("plugin.toml:7: ") == true)
     }
 
+    // Without this a text that the TOML parser answers with abort() would end the daemon (found by mutation).
+    @Test(arguments: ["[[[x\n", "[!]\n", "x = [}\n", "x = 2020-01-01TT0:00:00Z\n", "x = 07:00:0\n", "x = {]\n"])
+    func whatTheParserCannotBearIsRefusedBeforeIt(_ line: String) {
+        #expect(refusal(Self.minimal + line)?.message.hasPrefix("plugin.toml:7: ") == true)
+        #expect(TOMLGuard.problem(in: "a = \"12:30 [ } \" # [!\nb = '''\n[!]\n'''\n[ c ]\nd = [\n  [1, 2],\n  [{ e = 1 }],\n]\n[\"f\"]\n") == nil)
+    }
+
     // Without this any bytes in a plugin folder could crash the daemon at its start. The same mutations in every run.
     @Test func mutatedManifestsNeverCrash() {
         var bits = SystemBits(state: 7)

@@ -76,8 +76,8 @@ struct ManifestSource {
 
     init(path: String, text: String) throws(BerthError) {
         self.path = path
-        if let line = TOMLGuard.lineOfBrokenHeader(in: text) {
-            throw BerthError("manifest_invalid", "\(path):\(line): a table header begins with no key", hint: "the manifest must be TOML 1.0: [name] or [[name]]")
+        if let problem = TOMLGuard.problem(in: text) {
+            throw BerthError("manifest_invalid", "\(path):\(problem.line): \(problem.reason)", hint: "the manifest must be TOML 1.0")
         }
         do { root = ManifestNode.members(try TOMLTable(string: text)) } catch let error as TOMLParseError {
             throw BerthError(

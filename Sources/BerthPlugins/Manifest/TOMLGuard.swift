@@ -1,10 +1,12 @@
-// TOMLKit's parser (toml++ 3) asserts that a table header begins with a key, and aborts the process where it does not: one wrong
-// file would end the daemon. So headers are looked at before it sees them. Finds nothing else; the parser does the rest.
+// TOMLKit's parser (toml++ 3) asserts where it should refuse: on a table header that does not begin with a key, and on some wrong
+// dates and brackets. One wrong file would end the daemon. So headers are looked at before the parser sees them, and dates, which no file of
+// Berth's has, are refused. Finds nothing else; the parser does the rest.
 
 /// Looks for what the TOML parser cannot bear.
 public enum TOMLGuard {
-    /// The line of the first table header that does not begin with a key, 1 being the first; nil: none.
-    public static func lineOfBrokenHeader(in text: String) -> Int? {
+    /// The line of the first table header that does not begin with a key, of the first date or time outside a text, or of a bracket that
+    /// closes nothing, and what is wrong; 1 is the first line. nil: none of them.
+    public static func problem(in text: String) -> (line: Int, reason: String)? {
         var scanner = Scanner(bytes: Array(text.utf8))
         return scanner.run()
     }
@@ -13,16 +15,17 @@ public enum TOMLGuard {
         let bytes: [UInt8]
         var at = 0
         var line = 1
-        /// Open brackets and braces of the value begun.
-        var depth = 0
+        /// What would close the brackets and braces of the value begun.
+        var closers: [UInt8] = []
 
         init(bytes: [UInt8]) { self.bytes = bytes }
 
-        mutating func run() -> Int? {
+        mutating func run() -> (line: Int, reason: String)? {
             while at < bytes.count {
                 skipBlanks()
-                if depth == 0, peek == UInt8(ascii: "["), !headerIsSound() { return line }
-                scanLine()
+                if closers.isEmpty, peek == UInt8(ascii: "["), !headerIsSound() { return (line, "a table header begins with no key") }
+                let number = line
+                if let reason = scanLine() { return (number, reason) }
             }
             return nil
         }
@@ -45,21 +48,31 @@ public enum TOMLGuard {
             }
         }
 
-        /// To the end of the line, or of the last line of a text that spans several.
-        private mutating func scanLine() {
+        /// To the end of the line, or of the last line of a text that spans several; what is wrong, if anything.
+        private mutating func scanLine() -> String? {
+            var isValue = !closers.isEmpty
+            var digits = 0
             while let byte = peek {
                 at += 1
+                let digitsBefore = digits
+                digits = (48...57).contains(byte) ? digits + 1 : 0
                 switch byte {
                 case 10:
                     line += 1
-                    return
-                case UInt8(ascii: "#"): while let next = peek, next != 10 { _ = next; at += 1 }
-                case UInt8(ascii: "["), UInt8(ascii: "{"): depth += 1
-                case UInt8(ascii: "]"), UInt8(ascii: "}"): depth = max(0, depth - 1)
+                    return nil
+                case UInt8(ascii: "="): isValue = true
+                case UInt8(ascii: ":") where isValue, UInt8(ascii: "-") where isValue && digitsBefore >= 2:
+                    return "dates and times are not used here; write them as texts"
+                case UInt8(ascii: "#"): while at < bytes.count, bytes[at] != 10 { at += 1 }
+                case UInt8(ascii: "["): closers.append(UInt8(ascii: "]"))
+                case UInt8(ascii: "{"): closers.append(UInt8(ascii: "}"))
+                case UInt8(ascii: "]"), UInt8(ascii: "}"):
+                    guard closers.popLast() == byte else { return "a closing \(byte == 93 ? "bracket" : "brace") that nothing opened" }
                 case UInt8(ascii: "\""), UInt8(ascii: "'"): skipText(quote: byte)
                 default: break
                 }
             }
+            return nil
         }
 
         private mutating func skipText(quote: UInt8) {

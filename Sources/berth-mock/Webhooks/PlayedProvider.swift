@@ -9,6 +9,7 @@ actor PlayedProvider {
     private var busy: [Int: LiveCall] = [:]
     private var notices: [Int] = []
     private var ordinal = 0
+    private var steps = 0
     private let lateAfter: Milliseconds
     private let clock: @Sendable () -> Milliseconds
 
@@ -46,7 +47,9 @@ actor PlayedProvider {
         }
         for _ in 0..<32 {
             var live: LiveCall
-            if active.isEmpty || active.count + busy.count < liveMax {
+            steps += 1
+            // Every second step at most begins a call: a short stream shall have later stages too.
+            if active.isEmpty || steps % 2 == 1 && active.count + busy.count < liveMax {
                 let begun = book.begin(at: clock())
                 live = LiveCall(serial: begun.serial, script: begun.script, remaining: begun.script.stages)
             } else {
