@@ -95,6 +95,9 @@ let benchmarks: [Target] = [
     .executableTarget(
         name: "OutboundBench", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "CCurl", logging], path: "Benchmarks/OutboundBench",
         swiftSettings: strict),
+    .executableTarget(
+        name: "PluginBench", dependencies: ["BerthModel", "BerthSeams", "BerthPlugins", logging], path: "Benchmarks/PluginBench",
+        swiftSettings: strict),
 ]
 
 /// A plugin: the adapter for tests and for the library, and the entry with the one exported symbol.

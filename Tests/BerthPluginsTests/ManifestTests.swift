@@ -122,6 +122,23 @@ import Testing
         #expect(TOMLGuard.problem(in: "a = \"12:30 [ } \" # [!\nb = '''\n[!]\n'''\n[ c ]\nd = [\n  [1, 2],\n  [{ e = 1 }],\n]\n[\"f\"]\n") == nil)
     }
 
+    // Without this the schema that editors use and the reader would drift apart.
+    @Test(
+        arguments: [
+            ("", []), ("[runtime]\n", ["runtime"]), ("[http]\n", ["http"]), ("[webhook]\n", ["webhook"]),
+            ("[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\n", ["webhook", "hmac"]), ("[[streams]]\n", ["streams", "items"]),
+            ("[[credentials]]\n", ["credentials", "items"]), ("[[actions]]\n", ["actions", "items"]), ("[[entities]]\n", ["entities", "items"]),
+        ] as [(String, [String])])
+    func theSchemaKnowsTheSameKeys(_ table: String, _ path: [String]) throws {
+        let data = try Data(contentsOf: Self.root.appending(path: "plugin-sdk/schema/plugin.schema.json"))
+        var node = try #require(JSONValue(text: Array(data)))
+        for step in path { node = try #require(node["properties"]?[step] ?? node[step]) }
+        let known = try #require(node["properties"]?.objectValue).keys
+        let text = table.isEmpty ? "zzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1\n" + Self.minimal : Self.minimal + table + "zzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1\n"
+        let hint = try #require(refusal(text)?.hint)
+        #expect(Set(hint.dropFirst("known keys here: ".count).split(separator: ", ").map(String.init)) == Set(known))
+    }
+
     // Without this any bytes in a plugin folder could crash the daemon at its start. The same mutations in every run.
     @Test func mutatedManifestsNeverCrash() {
         var bits = SystemBits(state: 7)
