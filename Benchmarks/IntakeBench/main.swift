@@ -23,8 +23,8 @@ struct SystemEntropy: Entropy {
 
 /// Accepts everything at once.
 struct OpenInbox: InboxStore, AuditStore {
-    func accept(_ delivery: VerifiedDelivery) async throws(BerthError) -> IntakeReceipt {
-        IntakeReceipt(event: delivery.id, isDuplicate: false)
+    func accept(_ delivery: VerifiedDelivery, _ answer: @escaping @Sendable (Result<IntakeReceipt, BerthError>) -> Void) {
+        answer(.success(IntakeReceipt(event: delivery.id, isDuplicate: false)))
     }
     func audit(_ entries: [AuditEntry]) async throws(BerthError) {}
 

@@ -22,8 +22,9 @@ public protocol Store: InboxStore, RecordStore, RunStore, ConnectionStore, Seale
 /// Events: accepted, leased, settled.
 public protocol InboxStore: Sendable {
     /// Makes a delivery durable: event, dedup key and job in one commit, shared with others (group commit).
-    /// Throws `overloaded` before anything breaks: queue full, space low.
-    func accept(_ delivery: VerifiedDelivery) async throws(BerthError) -> IntakeReceipt
+    /// Answers once, on any thread, also before this returns: with a receipt after the commit was synced, or with
+    /// `overloaded` before anything breaks: queue full, space low. Never blocks.
+    func accept(_ delivery: VerifiedDelivery, _ answer: @escaping @Sendable (Result<IntakeReceipt, BerthError>) -> Void)
     /// Leases up to `limit` due events of one connection, oldest first, to this epoch. Of events with the same
     /// ordering key only those are given whose predecessors are all settled or earlier in the same batch.
     func leaseEvents(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> [Event]
@@ -44,6 +45,15 @@ public protocol InboxStore: Sendable {
     func cancelEvent(_ id: EventID, now: Timestamp) async throws(BerthError) -> Bool
     /// Events per state, for metrics.
     func queueDepths() async throws(BerthError) -> [EventState: Int]
+}
+
+extension InboxStore {
+    /// `accept(_:_:)` for callers that can wait.
+    public func accept(_ delivery: VerifiedDelivery) async throws(BerthError) -> IntakeReceipt {
+        try await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<IntakeReceipt, BerthError>, Never>) in
+            accept(delivery) { continuation.resume(returning: $0) }
+        }.get()
+    }
 }
 
 /// Proof that a delivery is durable. Only a store makes one: a 2xx to a provider needs it.

@@ -4,8 +4,16 @@ public import BerthModel
 
 /// Receives webhook deliveries. Called concurrently, once per request whose head and body were read whole.
 public protocol WebhookReceiver: Sendable {
-    /// Takes one delivery. Never throws: every outcome has its answer.
-    func receive(_ delivery: RawDelivery) async -> IntakeAnswer
+    /// Takes one delivery; answers once, on any thread, also before this returns. Never blocks. Every outcome has its
+    /// answer.
+    func receive(_ delivery: RawDelivery, _ answer: @escaping @Sendable (IntakeAnswer) -> Void)
+}
+
+extension WebhookReceiver {
+    /// `receive(_:_:)` for callers that can wait.
+    public func receive(_ delivery: RawDelivery) async -> IntakeAnswer {
+        await withUnsafeContinuation { continuation in receive(delivery) { continuation.resume(returning: $0) } }
+    }
 }
 
 /// The answer to a delivery.

@@ -1,7 +1,7 @@
 // Tells subscribers what became durable, after commit and in order. Recent notices are kept in memory; a
 // subscriber that comes back later, or falls behind, reads the store.
 
-public import BerthModel
+import BerthModel
 public import BerthSeams
 import Synchronization
 

@@ -4,6 +4,7 @@
 public import BerthModel
 public import BerthSeams
 public import Logging
+import Synchronization
 
 /// Takes webhook deliveries.
 public struct Intake: WebhookReceiver {
@@ -37,8 +38,41 @@ public struct Intake: WebhookReceiver {
         refusals = RefusalLog(store: audit, logger: logger)
     }
 
-    /// Takes one delivery. A success means that it is durable. Safe to call concurrently.
-    public func receive(_ delivery: RawDelivery) async -> IntakeAnswer {
+    /// Takes one delivery. A success means that it is durable. Safe to call concurrently, from any thread; does not
+    /// block. What needs no waiting until the commit is done here and now, on the caller's thread; the rest (the first
+    /// delivery after a change, a refusal that is written down, a verdict of the plugin, a large body) in a task.
+    public func receive(_ delivery: RawDelivery, _ answer: @escaping @Sendable (IntakeAnswer) -> Void) {
+        guard delivery.body.count <= Self.inlineBytesMax, let (verified, connection, success) = verifiedAtOnce(delivery) else {
+            Task { answer(await receiveStepByStep(delivery)) }
+            return
+        }
+        inbox.accept(verified) { result in
+            switch result {
+            case .success(let receipt): answer(accepted(verified, receipt, connection, success))
+            case .failure(let error): answer(overloaded(connection, error, 5))
+            }
+        }
+    }
+
+    /// Hashing and parsing of larger bodies would hold up the connections that share the thread.
+    private static let inlineBytesMax = 128 << 10
+
+    /// The common case of `receiveStepByStep`, which says what it must be: nil for whatever it does not cover.
+    private func verifiedAtOnce(_ delivery: RawDelivery) -> (VerifiedDelivery, Connection, WebhookSpec.Success)? {
+        guard let entry = directory.entry(provider: delivery.provider, connection: delivery.connection) else { return nil }
+        let connection = entry.connection
+        guard connection.status != .disconnected, let rules = connection.webhook, let policy = entry.policy.withLock({ $0 }),
+            let spec = host.manifest(of: connection.provider)?.webhook, policy.allows(delivery.remoteAddress),
+            Handshake.answer(delivery, spec) == nil, spec.methods.contains(delivery.method)
+        else { return nil }
+        let now = clock.now()
+        guard case .verified(let audit) = verifier.verify(delivery, spec: spec, rules: rules, keys: policy.keys, now: now) else { return nil }
+        KillPoint.reach("intake.after-verify")
+        return (verified(delivery.withoutSecrets(spec, rules), connection, spec, now, audit), connection, spec.success)
+    }
+
+    /// Every step with its refusal.
+    private func receiveStepByStep(_ delivery: RawDelivery) async -> IntakeAnswer {
         guard let entry = directory.entry(provider: delivery.provider, connection: delivery.connection) else {
             let isKnown = directory.hasConnections(of: delivery.provider)
             return await refuse(
@@ -107,24 +141,30 @@ public struct Intake: WebhookReceiver {
             }
         }
         KillPoint.reach("intake.after-verify")
-        return try await accept(delivery.withoutSecrets(spec, rules), connection, spec, now, audit)
+        let verified = verified(delivery.withoutSecrets(spec, rules), connection, spec, now, audit)
+        return accepted(verified, try await inbox.accept(verified), connection, spec.success)
     }
 
-    private func accept(
+    private func verified(
         _ delivery: RawDelivery, _ connection: Connection, _ spec: WebhookSpec, _ now: Timestamp, _ audit: String
-    ) async throws(BerthError) -> IntakeAnswer {
+    ) -> VerifiedDelivery {
         let keys = DeliveryKeys(of: delivery, by: spec)
-        let verified = VerifiedDelivery(
+        return VerifiedDelivery(
             id: EventID(time: now, random: (entropy.next(), entropy.next())), connection: connection.id, provider: connection.provider,
             kind: keys.kind, dedupKey: keys.dedup, orderingKey: keys.ordering, method: delivery.method, query: delivery.query,
             headers: delivery.headers, body: delivery.body, receivedAt: delivery.receivedAt, audit: audit,
             remoteAddress: delivery.remoteAddress)
-        let receipt = try await inbox.accept(verified)
+    }
+
+    /// After the commit.
+    private func accepted(
+        _ delivery: VerifiedDelivery, _ receipt: IntakeReceipt, _ connection: Connection, _ success: WebhookSpec.Success
+    ) -> IntakeAnswer {
         KillPoint.reach("intake.after-accept")
         if !receipt.isDuplicate { onAccepted(connection.id) }
         observer.received(
-            provider: connection.provider.text, kind: kinds.label(keys.kind), outcome: receipt.isDuplicate ? .duplicate : .accepted)
-        return .accepted(receipt, spec.success)
+            provider: connection.provider.text, kind: kinds.label(delivery.kind), outcome: receipt.isDuplicate ? .duplicate : .accepted)
+        return .accepted(receipt, success)
     }
 
     private func overloaded(_ connection: Connection, _ error: BerthError, _ seconds: Int) -> IntakeAnswer {

@@ -1,12 +1,12 @@
 // A listening socket whose connections speak HTTP/1.1 through Hummingbird's channel, with the limits that Hummingbird
 // leaves open: connections at once, at once per address, and time for head, body and silence.
 
-public import BerthModel
+import BerthModel
 import HummingbirdCore
-public import Logging
+import Logging
 import NIOCore
 import NIOExtras
-public import NIOPosix
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
@@ -28,6 +28,8 @@ public struct ConnectionLimits: Sendable {
     public var headerFieldBytesMax = 8 << 10
     /// Fields of one head.
     public var headerCountMax = 100
+    /// Bodies that may be in memory at once, over all connections: received in part, or waiting for their commit.
+    public var bodyBytesInFlightMax = 256 << 20
     /// Defaults of docs/limits.
     public init() {}
 }

@@ -1,14 +1,13 @@
-// The public listener: webhook paths and two health paths, nothing else. Reads a request within its limits, hands it to
-// the receiver as it came, and writes what the receiver decided. It makes no promise of its own: a 2xx for a delivery
-// exists only where the receiver gave a receipt.
+// The public listener: webhook paths and two health paths, nothing else. It makes no promise of its own: a 2xx for a
+// delivery exists only where the receiver gave a receipt.
 
-public import BerthModel
+import BerthModel
 public import BerthSeams
-import HTTPTypes
-import HummingbirdCore
 public import Logging
 import NIOCore
-public import NIOPosix
+import NIOExtras
+import NIOHTTP1
+import NIOPosix
 public import ServiceLifecycle
 
 /// Serves `/webhooks/...`, `/healthz`, `/readyz`.
@@ -57,104 +56,56 @@ public struct IngestServer: Service {
         self.onBound = onBound
     }
 
-    /// Serves until graceful shutdown.
+    /// Serves until graceful shutdown; requests in hand then have five seconds to be answered.
     public func run() async throws {
-        let listener = HTTPListener(
-            limits: configuration.limits, responder: { try await respond($0, $1, $2) }, logger: logger)
-        let address = configuration.descriptor.map { HTTPListener.Address.descriptor($0) } ?? .host(configuration.host, port: configuration.port)
-        do {
-            try await listener.run(address, on: MultiThreadedEventLoopGroup.singleton) { local in
-                await onBound("\(local?.ipAddress ?? configuration.host):\(local?.port ?? configuration.port)")
+        let shared = IngestShared(configuration, receiver, readiness, clock)
+        let limits = configuration.limits
+        var decoding = NIOHTTPDecoderLimitConfiguration()
+        decoding.maxHeaderFieldSize = limits.headerFieldBytesMax
+        decoding.maxHeaderListSize = limits.headerListBytesMax
+        decoding.maxHeaderFieldCount = limits.headerCountMax
+        let decoderLimits = decoding
+        let census = ConnectionCensus(limits)
+        let quiescing = ServerQuiescingHelper(group: group)
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
+                }
             }
+            .childChannelInitializer { channel in
+                guard census.admit(channel) else { return channel.close() }
+                return channel.eventLoop.makeCompletedFuture {
+                    let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)
+                    try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), IngestConnection(shared)])
+                }
+            }
+        let server: any Channel
+        do {
+            server =
+                switch configuration.descriptor {
+                case let descriptor?: try await bootstrap.withBoundSocket(descriptor).get()
+                case nil: try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+                }
         } catch let error as IOError {
             throw BerthError(
                 "listen_failed", "\(configuration.host):\(configuration.port) can't be listened on: \(error)",
                 hint: "another process may use the port: ss -ltnp; or set [server] listen")
         }
-    }
-
-    @Sendable
-    private func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
-        let target = request.head.path ?? "/"
-        let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
-        let path = mark.map { String(target[..<$0]) } ?? target
-        if path.hasPrefix("/webhooks/") {
-            let query = mark.map { String(target[target.utf8.index(after: $0)...]) } ?? ""
-            return try await respond(toWebhook: request, path, query, writer, channel)
-        }
-        let isHead = request.method == .head
-        switch path {
-        case "/healthz": try await Reply(.ok, contentType: "text/plain", body: ByteBuffer(string: "ok\n")).write(to: writer, isHead: isHead)
-        case "/readyz":
-            let (isReady, parts) = await readiness()
-            let body = JSONValue.object(["ready": .bool(isReady), "parts": .object(parts.mapValues { .string($0) })])
-            try await Reply.json(isReady ? .ok : .serviceUnavailable, body).write(to: writer, isHead: isHead)
-        default: try await refuse(Reply.problem(BerthError(.notFound, "nothing is served here")), request, writer)
+        let local = server.localAddress
+        await onBound("\(local?.ipAddress ?? configuration.host):\(local?.port ?? configuration.port)")
+        try await withGracefulShutdownHandler {
+            try await server.closeFuture.get()
+        } onGracefulShutdown: {
+            let promise = server.eventLoop.makePromise(of: Void.self)
+            quiescing.initiateShutdown(promise: promise)
+            server.eventLoop.scheduleTask(in: .seconds(5)) { server.close(promise: nil) }
         }
     }
 
-    private func respond(
-        toWebhook request: Request, _ path: String, _ query: String, _ writer: consuming ResponseWriter, _ channel: any Channel
-    ) async throws {
-        let parts = path.dropFirst(10).split(separator: "/", omittingEmptySubsequences: false)
-        guard (1...3).contains(parts.count), !parts.contains("") else {
-            return try await refuse(Reply.problem(BerthError(.notFound, "a webhook path is /webhooks/{provider}/{connection}[/{token}]")), request, writer)
-        }
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > configuration.bodyBytesMax {
-            return try await refuse(tooLarge(length), request, writer)
-        }
-        if request.headers[.expect]?.lowercased() == "100-continue" { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
-        var body: [UInt8] = []
-        for try await buffer in request.body {
-            guard body.count + buffer.readableBytes <= configuration.bodyBytesMax else {
-                return try await refuse(tooLarge(body.count + buffer.readableBytes), request, writer)
-            }
-            body.append(contentsOf: buffer.readableBytesView)
-        }
-        var headers: [(name: String, value: String)] = []
-        headers.reserveCapacity(request.headers.count + 1)
-        if let authority = request.head.authority { headers.append(("host", authority)) }
-        for field in request.headers { headers.append((field.name.canonicalName, field.value)) }
-        let delivery = RawDelivery(
-            provider: String(parts[0]), connection: parts.count > 1 ? String(parts[1]) : nil,
-            pathToken: parts.count > 2 ? String(parts[2]) : nil, method: request.method.rawValue, path: path, query: query, headers: headers,
-            body: body, remoteAddress: channel.remoteAddress?.ipAddress ?? "", receivedAt: clock.now())
-        try await Self.reply(await receiver.receive(delivery)).write(to: writer, isHead: request.method == .head)
-    }
-
-    private func tooLarge(_ size: Int) -> Reply {
-        .problem(BerthError(.tooLarge, "the body has \(size) bytes or more, at most \(configuration.bodyBytesMax) are taken"))
-    }
-
-    /// Answers without reading the rest of the request, and closes.
-    private func refuse(_ reply: Reply, _ request: Request, _ writer: consuming ResponseWriter) async throws {
-        let hasBody = request.headers[.contentLength].map { $0 != "0" } ?? (request.headers[.transferEncoding] != nil)
-        var reply = reply
-        if hasBody { reply.fields[.connection] = "close" }
-        try await reply.write(to: writer, isHead: request.method == .head)
-        if hasBody { throw CloseConnection() }
-    }
-
-    static func reply(_ answer: IntakeAnswer) -> Reply {
-        switch answer {
-        case .accepted(let receipt, let success):
-            if let body = success.body {
-                let content = body.isEmpty ? nil : ByteBuffer(string: body)
-                return Reply(.init(code: success.status), contentType: content == nil ? nil : success.contentType, body: content)
-            }
-            var body = ByteBuffer()
-            body.writeString("{\"id\":\"\(receipt.event)\",\"duplicate\":\(receipt.isDuplicate)}")
-            return Reply(.init(code: success.status), contentType: "application/json", body: body)
-        case .handshake(let status, let body, let contentType, let headers):
-            var fields = HTTPFields()
-            for (name, value) in headers { if let name = HTTPField.Name(name) { fields[name] = value } }
-            return Reply(
-                .init(code: status), contentType: contentType, body: body.isEmpty ? nil : ByteBuffer(string: body), fields: fields)
-        case .refused(let status, let error): return Reply.problem(error, status: .init(code: status))
-        case .overloaded(let seconds, let error):
-            var reply = Reply.problem(error, status: .serviceUnavailable)
-            reply.fields[.retryAfter] = String(seconds)
-            return reply
-        }
-    }
+    private var group: any EventLoopGroup { MultiThreadedEventLoopGroup.singleton }
 }

@@ -5,13 +5,13 @@ import Crypto
 @_spi(StoreImplementation) public import BerthSeams
 
 extension SQLiteStore {
-    public func accept(_ delivery: VerifiedDelivery) async throws(BerthError) -> IntakeReceipt {
-        if let refusal = space.refusal() { throw refusal }
+    public func accept(_ delivery: VerifiedDelivery, _ answer: @escaping @Sendable (Result<IntakeReceipt, BerthError>) -> Void) {
+        if let refusal = space.refusal() { return answer(.failure(refusal)) }
         let key = Self.dedupKey(delivery.dedupKey)
         let headers = HeaderText.encode(delivery.headers)
         // No savepoint: what can fail here (disk, damage) fails the whole transaction; an unknown connection is found
         // before the first statement changes anything.
-        return try await queue.write(isIsolated: false) { writer in
+        queue.write(isIsolated: false, answer) { writer in
             let owner = try writer.owner(delivery.connection)
             let mark = try writer.statement(
                 "INSERT INTO dedup (connection, key, event, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")

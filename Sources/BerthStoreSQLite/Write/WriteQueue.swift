@@ -49,18 +49,23 @@ final class WriteQueue: @unchecked Sendable {
 
     /// Runs `body` in the next transaction; durable when it returns.
     func write<T: Sendable>(isIsolated: Bool = true, _ body: @escaping (Writer) throws -> T) async throws(BerthError) -> T {
-        let result: Result<T, BerthError> = await withUnsafeContinuation { continuation in
-            var value: T?
-            enqueue(
-                Job(isIsolated: isIsolated, run: { value = try body($0) }) { error in
-                    switch (error, value) {
-                    case (let error?, _): continuation.resume(returning: .failure(error))
-                    case (nil, let value?): continuation.resume(returning: .success(value))
-                    case (nil, nil): continuation.resume(returning: .failure(BerthError(.internal, "a write ended without a value")))
-                    }
-                })
-        }
-        return try result.get()
+        try await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<T, BerthError>, Never>) in
+            write(isIsolated: isIsolated, { continuation.resume(returning: $0) }, body)
+        }.get()
+    }
+
+    /// Runs `body` in the next transaction and answers after its commit, on the writer's thread: the answer must be
+    /// quick. A refusal is answered at once.
+    func write<T>(isIsolated: Bool, _ answer: @escaping (Result<T, BerthError>) -> Void, _ body: @escaping (Writer) throws -> T) {
+        var value: T?
+        enqueue(
+            Job(isIsolated: isIsolated, run: { value = try body($0) }) { error in
+                switch (error, value) {
+                case (let error?, _): answer(.failure(error))
+                case (nil, let value?): answer(.success(value))
+                case (nil, nil): answer(.failure(BerthError(.internal, "a write ended without a value")))
+                }
+            })
     }
 
     private func enqueue(_ job: Job) {

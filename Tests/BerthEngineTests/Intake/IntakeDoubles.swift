@@ -38,7 +38,7 @@ final class MemoryInbox: InboxStore, AuditStore {
     var deliveries: [VerifiedDelivery] { kept.withLock { $0.deliveries } }
     var audits: [AuditEntry] { kept.withLock { $0.audits } }
 
-    func accept(_ delivery: VerifiedDelivery) async throws(BerthError) -> IntakeReceipt {
+    func accept(_ delivery: VerifiedDelivery, _ answer: @escaping @Sendable (Result<IntakeReceipt, BerthError>) -> Void) {
         let (receipt, failure) = kept.withLock { kept -> (IntakeReceipt?, BerthError?) in
             if let failure = kept.failure { return (nil, failure) }
             let key = "\(delivery.connection)/\(delivery.dedupKey)"
@@ -47,8 +47,7 @@ final class MemoryInbox: InboxStore, AuditStore {
             kept.deliveries.append(delivery)
             return (IntakeReceipt(event: delivery.id, isDuplicate: false), nil)
         }
-        guard let receipt else { throw failure ?? BerthError(.internal, "no receipt") }
-        return receipt
+        answer(receipt.map { .success($0) } ?? .failure(failure ?? BerthError(.internal, "no receipt")))
     }
     func audit(_ entries: [AuditEntry]) async throws(BerthError) { kept.withLock { $0.audits += entries } }
 

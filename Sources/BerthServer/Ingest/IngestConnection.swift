@@ -1,0 +1,285 @@
+// One connection of the public listener: reads a request within its limits, hands it on, writes the answer. Everything
+// happens on the connection's event loop; between a request and its answer no task is made and no thread is changed but
+// for the writer's commit. Requests of one connection are answered one after the other, in order.
+
+import BerthModel
+import BerthSeams
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import Synchronization
+
+/// What the connections of one listener share.
+final class IngestShared: Sendable {
+    let receiver: any WebhookReceiver
+    let readiness: IngestServer.Readiness
+    let clock: any WallClock
+    let limits: ConnectionLimits
+    let bodyBytesMax: Int
+    /// Bodies in memory, of all connections.
+    let bodyBytesInFlight = Atomic<Int>(0)
+
+    init(_ configuration: IngestServer.Configuration, _ receiver: any WebhookReceiver, _ readiness: @escaping IngestServer.Readiness, _ clock: any WallClock) {
+        self.receiver = receiver
+        self.readiness = readiness
+        self.clock = clock
+        limits = configuration.limits
+        bodyBytesMax = configuration.bodyBytesMax
+    }
+}
+
+/// The handler behind the HTTP decoder. Not thread safe: lives on its event loop.
+final class IngestConnection: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private enum Phase {
+        /// Waits for a head, since a time.
+        case idle
+        /// Between head and end of body.
+        case receiving(IngestRequest)
+        /// Whole, or refused; what else arrives waits.
+        case answering(isHead: Bool)
+        /// Answered for good; what the peer still sends is dropped until it closes or is late.
+        case lingering
+    }
+
+    private let shared: IngestShared
+    private var phase = Phase.idle
+    private var context: ChannelHandlerContext?
+    private var onAnswer: (@Sendable (IntakeAnswer) -> Void)?
+    private var remoteAddress = ""
+    private var closesAfterAnswer = false
+    private var pending = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 4)
+    private var isTakingPending = false
+    private var isReadWanted = false
+    private var deadline = NIODeadline.distantFuture
+    private var timer: Scheduled<Void>?
+    /// Of `bodyBytesInFlight`.
+    private var heldBytes = 0
+
+    init(_ shared: IngestShared) { self.shared = shared }
+
+    // MARK: The channel
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        remoteAddress = context.remoteAddress?.ipAddress ?? ""
+        let loop = context.eventLoop
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        onAnswer = { answer in
+            if loop.inEventLoop { bound.value.finish(answer) } else { loop.execute { bound.value.finish(answer) } }
+        }
+        waitForHead()
+        arm(at: deadline)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        timer?.cancel()
+        release()
+        // The closure holds this connection.
+        onAnswer = nil
+        self.context = nil
+    }
+
+    /// While an answer is being made nothing more is read: a peer that sends on without waiting fills its own buffers.
+    func read(context: ChannelHandlerContext) {
+        if isAnswering { isReadWanted = true } else { context.read() }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let part = unwrapInboundIn(data)
+        pending.append(part)
+        takePending()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        // A body that does not come with its head is watched from now on.
+        if case .receiving(let request) = phase, request.isWatched == false {
+            request.isWatched = true
+            arm(at: min(deadline, .now() + .seconds(1)))
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case ChannelEvent.inputClosed, is ChannelShouldQuiesceEvent:
+            switch phase {
+            case .idle: close()
+            case .receiving where event is ChannelShouldQuiesceEvent: closesAfterAnswer = true
+            case .answering: closesAfterAnswer = true
+            case .receiving, .lingering: close()
+            }
+        default: break
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard let problem = IngestReply.problem(of: error) else { return close() }
+        switch phase {
+        case .answering: closesAfterAnswer = true
+        case .lingering: close()
+        case .idle, .receiving: answerAndClose(problem)
+        }
+    }
+
+    // MARK: Requests
+
+    private func take(_ part: HTTPServerRequestPart) {
+        switch (part, phase) {
+        case (.head(let head), .idle): begin(head)
+        case (.body(let buffer), .receiving(let request)): receive(buffer, request)
+        case (.end, .receiving(let request)): end(request)
+        default: break
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead) {
+        deadline = .now() + .seconds(Int64(shared.limits.requestSeconds))
+        closesAfterAnswer = closesAfterAnswer || !head.isKeepAlive
+        let request = IngestRequest(head, receivedAt: shared.clock.now())
+        if let refusal = request.target.refusal { return refuse(refusal, request) }
+        guard let length = request.announcedLength else { return refuse(IngestReply.badLength, request) }
+        guard length <= shared.bodyBytesMax else { return refuse(tooLarge(length), request) }
+        if request.expectsContinue, let context { context.writeAndFlush(wrapOutboundOut(IngestReply.continueLine), promise: nil) }
+        phase = .receiving(request)
+    }
+
+    private func receive(_ buffer: ByteBuffer, _ request: IngestRequest) {
+        let size = buffer.readableBytes
+        guard request.body.count + size <= shared.bodyBytesMax else { return refuse(tooLarge(request.body.count + size), request) }
+        heldBytes += size
+        let held = shared.bodyBytesInFlight.add(size, ordering: .relaxed).newValue
+        guard held <= shared.limits.bodyBytesInFlightMax else { return refuse(IngestReply.memoryFull, request) }
+        if request.body.isEmpty { request.body.reserveCapacity(min(request.announcedLength ?? 0, 1 << 20)) }
+        buffer.withUnsafeReadableBytes { request.body.append(contentsOf: $0) }
+    }
+
+    private func end(_ request: IngestRequest) {
+        phase = .answering(isHead: request.isHead)
+        deadline = .distantFuture
+        switch request.target {
+        case .webhook(let target):
+            guard let onAnswer else { return }
+            shared.receiver.receive(request.delivery(to: target, from: remoteAddress), onAnswer)
+        case .health: finish(IngestReply.healthy)
+        case .readiness: tellReadiness()
+        case .refused(let reply): finish(reply)
+        }
+    }
+
+    private func tellReadiness() {
+        guard let loop = context?.eventLoop else { return }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        let readiness = shared.readiness
+        Task {
+            let (isReady, parts) = await readiness()
+            let body = JSONValue.object(["ready": .bool(isReady), "parts": .object(parts.mapValues { .string($0) })])
+            let reply = Reply.json(isReady ? .ok : .serviceUnavailable, body)
+            loop.execute { bound.value.finish(reply) }
+        }
+    }
+
+    private func tooLarge(_ size: Int) -> Reply {
+        .problem(BerthError(.tooLarge, "the body has \(size) bytes or more, at most \(shared.bodyBytesMax) are taken"))
+    }
+
+    // MARK: Answers
+
+    /// Answers without the rest of the request.
+    private func refuse(_ reply: Reply, _ request: IngestRequest) {
+        if request.hasBody { return answerAndClose(reply, isHead: request.isHead) }
+        request.target = .refused(reply)
+        phase = .receiving(request)
+    }
+
+    private func finish(_ answer: IntakeAnswer) {
+        guard case .answering(let isHead) = phase, let context else { return }
+        write(IngestReply.bytes(of: answer, isHead: isHead, closes: closesAfterAnswer, allocator: context.channel.allocator))
+    }
+
+    private func finish(_ reply: Reply) {
+        guard case .answering(let isHead) = phase, let context else { return }
+        write(IngestReply.bytes(of: reply, isHead: isHead, closes: closesAfterAnswer, allocator: context.channel.allocator))
+    }
+
+    private func write(_ bytes: ByteBuffer) {
+        guard let context else { return }
+        release()
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        guard !closesAfterAnswer else { return linger() }
+        waitForHead()
+        takePending()
+    }
+
+    /// What arrived behind the answered request. An answer may be there before this returns, so a long row of pipelined
+    /// requests is a loop and no recursion.
+    private func takePending() {
+        guard !isTakingPending else { return }
+        isTakingPending = true
+        while !isAnswering, let part = pending.popFirst() { take(part) }
+        isTakingPending = false
+        guard isReadWanted, !isAnswering else { return }
+        isReadWanted = false
+        context?.read()
+    }
+
+    private var isAnswering: Bool { if case .answering = phase { true } else { false } }
+
+    private func answerAndClose(_ reply: Reply, isHead: Bool = false) {
+        guard let context else { return }
+        release()
+        let bytes = IngestReply.bytes(of: reply, isHead: isHead, closes: true, allocator: context.channel.allocator)
+        context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
+        linger()
+    }
+
+    /// A close with unread bytes would reset the connection and with it the answer: so this side ends first.
+    private func linger() {
+        phase = .lingering
+        pending.removeAll()
+        context?.close(mode: .output, promise: nil)
+        deadline = .now() + .seconds(2)
+        arm(at: deadline)
+        context?.read()
+    }
+
+    private func close() { context?.close(promise: nil) }
+
+    private func release() {
+        guard heldBytes > 0 else { return }
+        shared.bodyBytesInFlight.subtract(heldBytes, ordering: .relaxed)
+        heldBytes = 0
+    }
+
+    // MARK: Time
+
+    private func waitForHead() {
+        phase = .idle
+        deadline = .now() + .seconds(Int64(shared.limits.headSeconds))
+    }
+
+    /// One timer per connection, which looks again when the deadline it finds is later: cheaper than one per request.
+    private func arm(at time: NIODeadline) {
+        timer?.cancel()
+        guard let context else { return }
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        timer = context.eventLoop.scheduleTask(deadline: time) { bound.value.look() }
+    }
+
+    private func look() {
+        let now = NIODeadline.now()
+        switch phase {
+        case .answering: return arm(at: now + .seconds(Int64(shared.limits.headSeconds)))
+        case .receiving(let request):
+            let age = now - request.began
+            let least = age > .seconds(5) ? Int(age.nanoseconds / 1_000_000_000) * shared.limits.bodyBytesPerSecondMin : 0
+            guard now < deadline, request.body.count >= least else { return answerAndClose(IngestReply.timedOut) }
+            arm(at: min(deadline, now + .seconds(1)))
+        case .idle, .lingering:
+            guard now < deadline else { return close() }
+            arm(at: deadline)
+        }
+    }
+}

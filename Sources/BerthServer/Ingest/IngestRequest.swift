@@ -1,0 +1,100 @@
+// A request on its way in: what its head says, and the body as far as it came.
+
+import BerthModel
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+
+/// Where a request wants to go.
+enum IngestTarget {
+    case webhook(WebhookPath)
+    case health
+    case readiness
+    /// Nowhere; the answer.
+    case refused(Reply)
+
+    /// The answer when nothing is there.
+    var refusal: Reply? { if case .refused(let reply) = self { reply } else { nil } }
+
+    /// By path, and method where it matters.
+    init(path: Substring.UTF8View, method: HTTPMethod) {
+        let prefix = "/webhooks/".utf8
+        if path.starts(with: prefix) {
+            let parts = path.dropFirst(prefix.count).split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            guard (1...3).contains(parts.count), parts.allSatisfy({ !$0.isEmpty }) else {
+                self = .refused(.problem(BerthError(.notFound, "a webhook path is /webhooks/{provider}/{connection}[/{token}]")))
+                return
+            }
+            func text(_ index: Int) -> String? { index < parts.count ? String(Substring(parts[index])) : nil }
+            self = .webhook(WebhookPath(provider: text(0) ?? "", connection: text(1), token: text(2)))
+            return
+        }
+        switch String(Substring(path)) {
+        case "/healthz": self = Self.lookOnly(method, .health)
+        case "/readyz": self = Self.lookOnly(method, .readiness)
+        default: self = .refused(.problem(BerthError(.notFound, "nothing is served here")))
+        }
+    }
+
+    private static func lookOnly(_ method: HTTPMethod, _ target: IngestTarget) -> IngestTarget {
+        if method == .GET || method == .HEAD { return target }
+        var reply = Reply.problem(BerthError(.invalid, "use GET"), status: .methodNotAllowed)
+        reply.fields[.allow] = "GET, HEAD"
+        return .refused(reply)
+    }
+}
+
+/// The parts of `/webhooks/{provider}/{connection}/{token}`.
+struct WebhookPath {
+    let provider: String
+    let connection: String?
+    let token: String?
+}
+
+/// One request. Lives on its connection's event loop.
+final class IngestRequest {
+    let head: HTTPRequestHead
+    let receivedAt: Timestamp
+    let began = NIODeadline.now()
+    var target: IngestTarget
+    var body: [UInt8] = []
+    /// Whether the body's rate is looked at already.
+    var isWatched = false
+    private let queryStart: String.Index?
+
+    init(_ head: HTTPRequestHead, receivedAt: Timestamp) {
+        self.head = head
+        self.receivedAt = receivedAt
+        let mark = head.uri.utf8.firstIndex(of: UInt8(ascii: "?"))
+        queryStart = mark.map { head.uri.utf8.index(after: $0) }
+        target = IngestTarget(path: Substring(head.uri[..<(mark ?? head.uri.endIndex)]).utf8, method: head.method)
+    }
+
+    var isHead: Bool { head.method == .HEAD }
+    var expectsContinue: Bool { head.headers.first(name: "expect")?.lowercased() == "100-continue" }
+    var hasBody: Bool { (announcedLength ?? 1) > 0 || head.headers.contains(name: "transfer-encoding") }
+
+    /// Content-Length, 0 without one; nil when it is no number.
+    var announcedLength: Int? {
+        guard let text = head.headers.first(name: "content-length") else { return 0 }
+        return Int(text).flatMap { $0 >= 0 ? $0 : nil }
+    }
+
+    /// The request as intake takes it.
+    func delivery(to target: WebhookPath, from remoteAddress: String) -> RawDelivery {
+        var headers: [(name: String, value: String)] = []
+        headers.reserveCapacity(head.headers.count)
+        for (name, value) in head.headers { headers.append((Self.lowercase(name), value)) }
+        let path = queryStart.map { String(head.uri[..<head.uri.utf8.index(before: $0)]) } ?? head.uri
+        return RawDelivery(
+            provider: target.provider, connection: target.connection, pathToken: target.token, method: head.method.rawValue, path: path,
+            query: queryStart.map { String(head.uri[$0...]) } ?? "", headers: headers, body: body, remoteAddress: remoteAddress,
+            receivedAt: receivedAt)
+    }
+
+    /// Header names are ASCII: the decoder refuses others.
+    private static func lowercase(_ name: String) -> String {
+        guard name.utf8.contains(where: { (65...90).contains($0) }) else { return name }
+        return String(decoding: name.utf8.map { (65...90).contains($0) ? $0 | 0x20 : $0 }, as: UTF8.self)
+    }
+}
