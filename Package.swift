@@ -50,6 +50,11 @@ let floor2: [Target] = [
     .target(name: "BerthVault", dependencies: ["BerthModel", "BerthSeams", crypto, logging], swiftSettings: strict),
     .target(name: "BerthOutbound", dependencies: ["BerthModel", "BerthSeams", "CCurl", logging], swiftSettings: strict),
     .target(
+        name: "BerthGrants",
+        dependencies: [
+            "BerthModel", "BerthSeams", "CBerthLinux", crypto, .product(name: "CryptoExtras", package: "swift-crypto"), logging,
+        ], swiftSettings: strict),
+    .target(
         name: "BerthPlugins",
         dependencies: [
             "BerthModel", "BerthSeams", "BerthWire", "BerthLoader", "CBerth", "CBerthLinux", .product(name: "TOMLKit", package: "TOMLKit"),
@@ -68,7 +73,7 @@ let upperFloors: [Target] = [
         name: "berthd",
         dependencies: [
             "BerthModel", "BerthSeams", "BerthControlAPI", "BerthEngine", "BerthServer", "BerthStoreSQLite", "BerthVault", "BerthOutbound",
-            "BerthPlugins", "CBerthLinux", .product(name: "TOMLKit", package: "TOMLKit"),
+            "BerthGrants", "BerthPlugins", "CBerthLinux", .product(name: "TOMLKit", package: "TOMLKit"),
             .product(name: "UnixSignals", package: "swift-service-lifecycle"), arguments, logging, lifecycle,
         ], swiftSettings: strict),
 ]

@@ -4,13 +4,19 @@ public import BerthModel
 import BerthSeams
 import Logging
 
+/// A credential in the form requests take, and the token it is made of.
+struct OpenedCredential {
+    var credential: ConnectionCredential
+    var token: AccessToken?
+}
+
 /// Owned by the CurlOutbound actor.
 struct ConnectionState {
     var provider: ProviderName
     var baseURL: String
     var http: PluginManifest.HTTP
     var egress: EgressGuard
-    var credentials: [CredentialSpec: ConnectionCredential] = [:]
+    var credentials: [CredentialSpec: OpenedCredential] = [:]
     var breaker: CircuitBreaker
     var budget = RetryBudget()
 }
@@ -36,16 +42,29 @@ extension CurlOutbound {
         }
     }
 
-    /// The opened credential, from memory after the first time.
-    func credential(_ spec: CredentialSpec, of target: OutboundTarget) async -> Result<ConnectionCredential, AttemptFailure> {
+    /// The opened credential, from memory after the first time; of an OAuth kind with the token that is good now.
+    func credential(_ spec: CredentialSpec, of target: OutboundTarget) async -> Result<OpenedCredential, AttemptFailure> {
+        guard !spec.kind.isOAuth else { return await tokenCredential(spec, of: target) }
         if let known = connections[target.connection]?.credentials[spec] { return .success(known) }
         let before = forgetCount
-        let loaded = await ConnectionCredential.load(spec, of: target.connection, from: secrets)
+        let loaded = await ConnectionCredential.load(spec, of: target.connection, from: secrets).map { OpenedCredential(credential: $0) }
         // Not kept when it was forgotten meanwhile: it may be the old one.
         if case .success(let credential) = loaded, forgetCount == before {
             connections[target.connection]?.credentials[spec] = credential
         }
         return loaded
+    }
+
+    private func tokenCredential(_ spec: CredentialSpec, of target: OutboundTarget) async -> Result<OpenedCredential, AttemptFailure> {
+        guard let tokens else { return .failure(AttemptFailure(.internal, "nothing here gives tokens for kind \(spec.kind.rawValue)")) }
+        switch await tokens.token(of: target.connection, spec) {
+        case .failure(let failure): return .failure(failure)
+        case .success(let token):
+            if let known = connections[target.connection]?.credentials[spec], known.token?.serial == token.serial { return .success(known) }
+            let opened = OpenedCredential(credential: ConnectionCredential(spec, token: token.secret), token: token)
+            connections[target.connection]?.credentials[spec] = opened
+            return .success(opened)
+        }
     }
 
     /// Circuits that are not closed, or count failures.

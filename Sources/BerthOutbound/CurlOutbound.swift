@@ -17,6 +17,7 @@ public actor CurlOutbound: Outbound {
     let entropy: any Entropy
     let logger: Logger
     let observer: (any OutboundObserver)?
+    let tokens: (any AccessTokenSource)?
 
     var connections: [ConnectionID: ConnectionState] = [:]
     var admissions: [ProviderName: RequestAdmission] = [:]
@@ -33,10 +34,11 @@ public actor CurlOutbound: Outbound {
     /// The loop's thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    /// A broker; its thread starts with the first request. Throws when the system gives no descriptors.
+    /// A broker; its thread starts with the first request. Without `tokens` OAuth credentials are refused. Throws when
+    /// the system gives no descriptors.
     public init(
         secrets: any SecretStore, configuration: OutboundConfiguration = OutboundConfiguration(), clock: any WallClock,
-        entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil
+        entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil, tokens: (any AccessTokenSource)? = nil
     ) throws(BerthError) {
         let made = CurlLoop(
             connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerHost),
@@ -51,6 +53,7 @@ public actor CurlOutbound: Outbound {
         self.entropy = entropy
         self.logger = logger
         self.observer = observer
+        self.tokens = tokens
     }
 
     deinit { loop.close() }
@@ -93,21 +96,26 @@ public actor CurlOutbound: Outbound {
         case .success(let made): egress = made
         case .failure(let failure): return .failure(failure)
         }
-        var credential: ConnectionCredential?
-        if request.isAuthenticated, let spec = target.credential {
+        let spec = request.isAuthenticated ? target.credential : nil
+        var opened: OpenedCredential?
+        if let spec {
             switch await self.credential(spec, of: target) {
-            case .success(let loaded): credential = loaded
+            case .success(let loaded): opened = loaded
             case .failure(let failure): return .failure(failure)
             }
         }
-        let prepared: PreparedRequest
-        switch PreparedRequest.make(request, egress: egress, credential: credential, configuration: configuration) {
+        func prepare() -> Result<PreparedRequest, AttemptFailure> {
+            PreparedRequest.make(request, egress: egress, credential: opened?.credential, configuration: configuration)
+                .mapError { AttemptFailure($0.status, opened?.credential.mask.mask($0.message) ?? $0.message) }
+        }
+        var prepared: PreparedRequest
+        switch prepare() {
         case .success(let made): prepared = made
-        case .failure(let failure):
-            return .failure(AttemptFailure(failure.status, credential?.mask.mask(failure.message) ?? failure.message))
+        case .failure(let failure): return .failure(failure)
         }
         exchange.host = prepared.host
         exchange.path = prepared.path
+        var wasRefused = false
 
         connections[target.connection]?.budget.deposit()
         var last: Result<ProviderResponse, AttemptFailure>?
@@ -130,10 +138,29 @@ public actor CurlOutbound: Outbound {
                 leave(ticket, target.provider, wasSent: false)
                 return last ?? .failure(Self.circuitOpen(target, wait))
             }
+            // Its token may have run out while it waited its turn, or been renewed by others.
+            if let spec, opened?.token != nil {
+                switch await self.credential(spec, of: target) {
+                case .success(let fresh) where fresh.token?.serial != opened?.token?.serial:
+                    opened = fresh
+                    if case .success(let made) = prepare() { prepared = made }
+                case .success: break
+                case .failure(let failure):
+                    connections[target.connection]?.breaker.leave(ticket.id)
+                    leave(ticket, target.provider, wasSent: false)
+                    return last ?? .failure(failure)
+                }
+            }
             exchange.tries += 1
-            let outcome = await attempt(prepared, credential, ticket, target, deadline: deadline, begun: exchange.begun)
+            let outcome = await attempt(prepared, opened?.credential, ticket, target, deadline: deadline, begun: exchange.begun)
             learn(outcome, ticket, target)
             last = outcome.result
+            // A refused token was not acted upon: the same request goes once more with another, whatever its method.
+            if !wasRefused, case .answered(401, _) = outcome.ending, let token = opened?.token {
+                wasRefused = true
+                await tokens?.refused(token, of: target.connection)
+                if let spec, case .success(let fresh) = await self.credential(spec, of: target), fresh.token?.serial != token.serial { continue }
+            }
 
             let delay = configuration.retry.delay(
                 after: outcome.ending, tries: exchange.tries, isIdempotent: prepared.isIdempotent,

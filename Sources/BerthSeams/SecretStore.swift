@@ -20,6 +20,10 @@ public enum SecretSlot: Sendable, Hashable {
     case webhook(index: Int)
     /// A secret setting.
     case setting(name: String)
+    /// Tokens of an OAuth grant, all in one value so that they change together.
+    case grant
+    /// What the answer of a token request is sealed with while it is outside the database.
+    case exchangeKey
 
     /// Stable text, part of what seals the value.
     public var text: String {
@@ -27,6 +31,8 @@ public enum SecretSlot: Sendable, Hashable {
         case .credential(let field): "credential/\(field)"
         case .webhook(let index): "webhook/\(index)"
         case .setting(let name): "setting/\(name)"
+        case .grant: "grant"
+        case .exchangeKey: "exchange-key"
         }
     }
 }

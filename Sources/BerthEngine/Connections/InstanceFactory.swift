@@ -12,7 +12,12 @@ struct InstanceFactory: Sendable {
         let settings = Self.effectiveSettings(connection.settings, manifest)
         return PluginInstance(
             connection: connection.id, provider: connection.provider, settings: Array(JSONValue.object(settings).text.utf8),
-            baseURL: Self.baseURL(connection, manifest, settings), credential: Self.credential(connection, manifest))
+            baseURL: Self.baseURL(connection, manifest, settings), credential: Self.credential(connection, manifest, settings))
+    }
+
+    /// The credential of a connection with its OAuth addresses filled in.
+    func credential(of connection: Connection, _ manifest: PluginManifest) -> CredentialSpec? {
+        Self.credential(connection, manifest, Self.effectiveSettings(connection.settings, manifest))
     }
 
     /// Given settings over the manifest's defaults, secret ones left out.
@@ -27,7 +32,11 @@ struct InstanceFactory: Sendable {
     /// The connection's own address, or the manifest's with `{setting}` filled in.
     static func baseURL(_ connection: Connection, _ manifest: PluginManifest, _ settings: [String: JSONValue]) -> String {
         if let own = connection.baseURL { return own }
-        guard var url = manifest.http.baseURL else { return "" }
+        return manifest.http.baseURL.map { filled($0, settings) } ?? ""
+    }
+
+    private static func filled(_ template: String, _ settings: [String: JSONValue]) -> String {
+        var url = template
         for (name, value) in settings {
             guard let text = value.scalarText, let range = url.firstRange(of: "{\(name)}") else { continue }
             url.replaceSubrange(range, with: text)
@@ -35,10 +44,37 @@ struct InstanceFactory: Sendable {
         return url
     }
 
+    /// An address of the OAuth part: below the base URL when it begins with `/`. Where the connection has a base_url of its
+    /// own, addresses on the host that it replaces move with it.
+    private static func address(_ template: String, _ connection: Connection, _ manifest: PluginManifest, _ settings: [String: JSONValue])
+        -> (url: String, isOwn: Bool)
+    {
+        let url = filled(template, settings)
+        let base = baseURL(connection, manifest, settings)
+        if url.hasPrefix("/") { return (base + url, connection.baseURL != nil) }
+        guard let own = connection.baseURL, let replaced = manifest.http.baseURL.map({ filled($0, settings) }) else { return (url, false) }
+        let origin = origin(of: replaced)
+        guard url == origin || url.hasPrefix(origin + "/") else { return (url, false) }
+        return (Self.origin(of: own) + url.dropFirst(origin.count), true)
+    }
+
+    private static func origin(of url: String) -> String {
+        guard let scheme = url.firstRange(of: "://") else { return url }
+        let end = url[scheme.upperBound...].firstIndex(of: "/") ?? url.endIndex
+        return String(url[..<end])
+    }
+
     /// The credential kind chosen, or the manifest's first.
-    static func credential(_ connection: Connection, _ manifest: PluginManifest) -> CredentialSpec? {
-        guard let kind = connection.credentialKind else { return nil }
-        return manifest.credentials.first { $0.kind == kind }
+    private static func credential(_ connection: Connection, _ manifest: PluginManifest, _ settings: [String: JSONValue]) -> CredentialSpec? {
+        guard let kind = connection.credentialKind, var spec = manifest.credentials.first(where: { $0.kind == kind }) else { return nil }
+        guard var oauth = spec.oauth else { return spec }
+        let token = address(oauth.tokenURL, connection, manifest, settings)
+        oauth.tokenURL = token.url
+        oauth.isOwnAddress = token.isOwn
+        oauth.authorizeURL = oauth.authorizeURL.map { address($0, connection, manifest, settings).url }
+        oauth.revokeURL = oauth.revokeURL.map { address($0, connection, manifest, settings).url }
+        spec.oauth = oauth
+        return spec
     }
 }
 

@@ -139,12 +139,32 @@ public enum Isolation: String, Sendable, Codable, Hashable, CaseIterable {
 
 /// A credential kind and how the daemon puts it into requests.
 public struct CredentialSpec: Sendable, Hashable {
-    /// `api_key` or `basic`; more kinds come with OAuth.
-    public enum Kind: String, Sendable, Codable, Hashable { case apiKey = "api_key", basic }
+    /// What a connection holds of its provider's trust.
+    public enum Kind: String, Sendable, Codable, Hashable, CaseIterable {
+        /// One or more secret texts, put where the placements say.
+        case apiKey = "api_key"
+        /// User name and password in every request.
+        case basic
+        /// OAuth 2.0: a person consents in a browser; renewed by refresh token.
+        case authorizationCode = "oauth2_authorization_code"
+        /// OAuth 2.0: a refresh token obtained elsewhere.
+        case refreshToken = "oauth2_refresh_token"
+        /// OAuth 2.0: the client's own id and secret.
+        case clientCredentials = "oauth2_client_credentials"
+        /// OAuth 2.0: an assertion signed with the client's private key (RFC 7523).
+        case jwtBearer = "oauth2_jwt_bearer"
+        /// OAuth 2.0: the resource owner's password, where a provider still wants it.
+        case password = "oauth2_password"
+
+        /// Whether requests carry a token that is renewed.
+        public var isOAuth: Bool { self != .apiKey && self != .basic }
+    }
     /// The kind; a connection names it in `credentials.kind`.
     public var kind: Kind
     /// Where each secret field goes. `basic` has none: `username` and `password` make the header.
     public var placements: [Placement]
+    /// For the OAuth kinds.
+    public var oauth: OAuthSpec?
 
     /// One field's place in a request.
     public struct Placement: Sendable, Hashable {
@@ -169,13 +189,24 @@ public struct CredentialSpec: Sendable, Hashable {
     }
 
     /// A spec.
-    public init(kind: Kind, placements: [Placement]) {
+    public init(kind: Kind, placements: [Placement], oauth: OAuthSpec? = nil) {
         self.kind = kind
         self.placements = placements
+        self.oauth = oauth
     }
 
     /// Names of the secret fields a connection must give.
-    public var fields: [String] { kind == .basic ? ["username", "password"] : placements.map(\.field) }
+    public var fields: [String] {
+        let client = oauth?.clientAuthentication == OAuthSpec.ClientAuthentication.none ? ["client_id"] : ["client_id", "client_secret"]
+        return switch kind {
+        case .apiKey: placements.map(\.field)
+        case .basic: ["username", "password"]
+        case .authorizationCode, .clientCredentials: client
+        case .refreshToken: client + ["refresh_token"]
+        case .jwtBearer: ["client_id", "subject", "private_key"]
+        case .password: client + ["username", "password"]
+        }
+    }
 }
 
 /// One setting of a connection.

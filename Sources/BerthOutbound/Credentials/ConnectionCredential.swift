@@ -29,6 +29,11 @@ struct ConnectionCredential {
         return .success(ConnectionCredential(spec, found))
     }
 
+    /// Of an OAuth kind: the token goes wherever the placements say, whatever the field's name.
+    init(_ spec: CredentialSpec, token: Secret) {
+        self.init(spec, Dictionary(spec.placements.map { ($0.field, token) }, uniquingKeysWith: { first, _ in first }))
+    }
+
     private init(_ spec: CredentialSpec, _ found: [String: Secret]) {
         if spec.kind == .basic, let username = found["username"], let password = found["password"] {
             basic = (username, password)

@@ -67,7 +67,7 @@ public struct ManifestReader: Sendable {
         return PluginManifest(
             id: id, name: try root.text("name") ?? id.text, version: try semanticVersion(root), publisher: try root.text("publisher") ?? "",
             license: try root.text("license") ?? "", abi: UInt32(abi), libraries: try libraries(root), runtime: try runtime(root),
-            http: try http(root, settings), credentials: try credentials(root), settings: settings, webhook: try WebhookReader.webhook(root),
+            http: try http(root, settings), credentials: try credentials(root, settings), settings: settings, webhook: try WebhookReader.webhook(root),
             streams: try streams(root, entities), actions: try actions(root), entities: entities,
             stateSchema: UInt32(try root.integer("state_schema", in: 0...Int(UInt32.max)) ?? 1))
     }
@@ -160,10 +160,10 @@ public struct ManifestReader: Sendable {
         return http
     }
 
-    private func credentials(_ root: ManifestSection) throws(BerthError) -> [CredentialSpec] {
+    private func credentials(_ root: ManifestSection, _ settings: [String: SettingSpec]) throws(BerthError) -> [CredentialSpec] {
         var specs: [CredentialSpec] = []
-        for section in try root.sections("credentials", keys: ["kind", "placements"]) {
-            guard let kind = try section.choice("kind", [CredentialSpec.Kind.apiKey, .basic]) else { throw section.refusal("kind", "is required and missing") }
+        for section in try root.sections("credentials", keys: ["kind", "placements", "oauth"]) {
+            guard let kind = try section.choice("kind", CredentialSpec.Kind.allCases) else { throw section.refusal("kind", "is required and missing") }
             guard !specs.contains(where: { $0.kind == kind }) else { throw section.refusal("kind", "\"\(kind.rawValue)\" stands here twice") }
             var placements: [CredentialSpec.Placement] = []
             for placement in try section.sections("placements", keys: ["field", "in", "scheme", "name"]) {
@@ -180,7 +180,9 @@ public struct ManifestReader: Sendable {
             if kind == .apiKey, placements.isEmpty {
                 throw section.refusal("placements", "says not where the key goes", hint: "placements = [{ field = \"token\", in = \"authorization\", scheme = \"Bearer\" }]")
             }
-            specs.append(CredentialSpec(kind: kind, placements: kind == .basic ? [] : placements))
+            if kind.isOAuth, placements.isEmpty { placements = [.init(field: "access_token", place: .authorization(scheme: "Bearer"))] }
+            specs.append(
+                CredentialSpec(kind: kind, placements: kind == .basic ? [] : placements, oauth: try OAuthReader.oauth(section, kind, settings)))
         }
         return specs
     }

@@ -1,0 +1,132 @@
+// A person's consent: the authorization code grant (RFC 6749, 4.1) with state, PKCE (RFC 7636) and a check of the issuer's
+// answer. States live in memory for ten minutes and are used once; who asks after a restart begins again.
+
+public import BerthModel
+import BerthSeams
+import Crypto
+
+/// A consent under way.
+struct PendingConsent: Sendable {
+    var connection: ConnectionID
+    var spec: CredentialSpec
+    var verifier: Secret
+    var redirectURI: String
+    var expiresAt: Timestamp
+}
+
+/// Where a person consents.
+public struct ConsentInvitation: Sendable {
+    /// To be opened in a browser.
+    public var url: String
+    /// Where the provider sends the browser afterwards.
+    public var redirectURI: String
+    /// Until then.
+    public var expiresAt: Timestamp
+}
+
+extension GrantKeeper {
+    /// Begins a consent.
+    public func invite(_ connection: ConnectionID, _ spec: CredentialSpec, redirectURI: String) async throws(BerthError) -> ConsentInvitation {
+        guard spec.kind == .authorizationCode, let oauth = spec.oauth, let authorizeURL = oauth.authorizeURL else {
+            throw BerthError(
+                .unsupported, "a connection of kind \(spec.kind.rawValue) needs no consent", hint: "berthctl connection check NAME tries its credential")
+        }
+        let client: TokenRequest.Client
+        do throws(GrantFailure) { client = try await self.client(of: connection) } catch {
+            throw BerthError(.invalid, error.message, hint: error.hint)
+        }
+        let now = clock.now()
+        pending = pending.filter { $0.value.expiresAt > now }
+        guard pending.count < 1000 else { throw BerthError(.overloaded, "too many consents are under way", isRetryable: true, retryAfter: .seconds(60)) }
+        let state = randomText(32)
+        let verifier = randomText(32)
+        let expiresAt = now.adding(seconds: 600)
+        pending[state] = PendingConsent(
+            connection: connection, spec: spec, verifier: Secret(copying: verifier.utf8), redirectURI: redirectURI, expiresAt: expiresAt)
+        var parameters = [("response_type", "code"), ("client_id", client.id), ("redirect_uri", redirectURI), ("state", state)]
+        if !oauth.scopes.isEmpty { parameters.append(("scope", oauth.scopes.joined(separator: oauth.scopeSeparator))) }
+        if oauth.usesPKCE {
+            let challenge = Base64.encode(Array(SHA256.hash(data: Array(verifier.utf8))), urlSafe: true)
+            parameters += [("code_challenge", challenge), ("code_challenge_method", "S256")]
+        }
+        parameters += oauth.authorizeParameters.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+        let query = parameters.map { "\(TokenRequest.formEncoded($0.0))=\(TokenRequest.formEncoded($0.1))" }.joined(separator: "&")
+        return ConsentInvitation(
+            url: authorizeURL + (authorizeURL.contains("?") ? "&" : "?") + query, redirectURI: redirectURI, expiresAt: expiresAt)
+    }
+
+    /// Ends a consent with what the provider sent the browser back with: `code`, `state`, `error`. Answers whose it was.
+    /// The state is spent whatever comes of it.
+    public func complete(_ fields: [(name: String, value: String)], expected: ConnectionID? = nil) async throws(BerthError) -> ConnectionID {
+        func field(_ name: String) -> String? { fields.first { $0.name == name }?.value }
+        // Pasted codes may come without their state: then it must be the only consent of that connection.
+        let state = field("state") ?? expected.flatMap { wanted in onlyState(of: wanted) }
+        guard let state, let consent = pending.removeValue(forKey: state), consent.expiresAt > clock.now(),
+            expected == nil || consent.connection == expected, let oauth = consent.spec.oauth
+        else {
+            throw BerthError(
+                .invalid, "the state is unknown, used or older than ten minutes",
+                hint: "begin again: berthctl connection connect NAME; a link works once")
+        }
+        if let error = field("error") {
+            let what = String(decoding: error.utf8.prefix(60).map { (32...126).contains($0) ? $0 : 63 }, as: UTF8.self)
+            throw BerthError(.credential, "the provider did not give consent: \(what)", hint: "begin again: berthctl connection connect NAME")
+        }
+        guard let code = field("code"), !code.isEmpty else { throw BerthError(.invalid, "there is no code in the answer", hint: "begin again: berthctl connection connect NAME") }
+        do throws(GrantFailure) {
+            var parameters = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", consent.redirectURI)]
+            if oauth.usesPKCE { parameters.append(("code_verifier", consent.verifier.exposedText)) }
+            let key = try await exchangeKey(consent.connection)
+            let reply = try await desk.exchange(
+                TokenRequest(oauth.tokenURL, parameters, try await client(of: consent.connection), oauth), of: consent.connection, key: key,
+                basis: Self.basis(Secret(copying: code.utf8)), isOwnAddress: oauth.isOwnAddress
+            ).get()
+            // A new consent may be for another account: nothing of the old grant is kept.
+            let empty = StoredGrant(accessToken: Secret(copying: [UInt8]()), obtainedAt: clock.now())
+            let grant = try await take(reply, over: empty, consent.connection, oauth)
+            hold(grant, consent.connection)
+            await announce(.connected(consent.connection, account: grant.account))
+            return consent.connection
+        } catch {
+            throw BerthError(.credential, "the code could not be exchanged: \(error.message)", hint: error.hint, isRetryable: !error.isFinal)
+        }
+    }
+
+    private func onlyState(of connection: ConnectionID) -> String? {
+        let mine = pending.filter { $0.value.connection == connection }
+        return mine.count == 1 ? mine.first?.key : nil
+    }
+
+    /// Gives the tokens back where the provider takes them (RFC 7009) and forgets them. Answers what could not be done.
+    public func revoke(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String? {
+        var problem: String?
+        if let oauth = spec?.oauth, let url = oauth.revokeURL {
+            do throws(GrantFailure) {
+                if let grant = try await load(connection) {
+                    let client = try await client(of: connection)
+                    let key = try await exchangeKey(connection)
+                    // Revoking a refresh token ends its access tokens as well (RFC 7009, 2.1).
+                    let token = grant.refreshToken ?? grant.accessToken
+                    let hint = grant.refreshToken == nil ? "access_token" : "refresh_token"
+                    let reply = try await desk.exchange(
+                        TokenRequest(url, [("token", token.exposedText), ("token_type_hint", hint)], client, oauth), of: connection, key: key,
+                        basis: Self.basis(token), isOwnAddress: oauth.isOwnAddress
+                    ).get()
+                    if !(200...299).contains(reply.status) {
+                        problem = reply.failure ?? "the revocation endpoint answered \(reply.status)"
+                    }
+                }
+            } catch { problem = error.message }
+        }
+        desk.settled(connection)
+        return problem
+    }
+
+    /// What can be told of a grant.
+    public func state(of connection: ConnectionID) async -> (isConnected: Bool, expiresAt: Timestamp?, account: String?, problem: String?) {
+        do throws(GrantFailure) {
+            guard let grant = try await load(connection) else { return (false, nil, nil, nil) }
+            return (grant.deadReason == nil && grant.accessToken.count > 0, grant.expiresAt, grant.account, grant.deadReason)
+        } catch { return (false, nil, nil, error.message) }
+    }
+}

@@ -1,0 +1,312 @@
+// Keeps OAuth grants alive: hands out access tokens, renews them in time and once for all who wait, and stores what the
+// provider gave before anybody uses it.
+
+public import BerthModel
+public import BerthSeams
+import Crypto
+public import Logging
+
+/// What happened to a grant; the engine turns it into the connection's status and the audit log.
+public enum GrantNews: Sendable {
+    /// A person consented, and the tokens are stored.
+    case connected(ConnectionID, account: String?)
+    /// Renewed in time.
+    case renewed(ConnectionID)
+    /// Could not be renewed; `isFinal`: only a person can mend it.
+    case failed(ConnectionID, BerthError, isFinal: Bool)
+}
+
+/// ``AccessTokenSource`` over the vault.
+///
+/// Isolation: an actor; at most one token request per connection is under way, in a task of its own, so that a caller
+/// that is cancelled cancels nobody else.
+public actor GrantKeeper: AccessTokenSource {
+    let secrets: any SecretStore
+    let desk: ExchangeDesk
+    let clock: any WallClock
+    let entropy: any Entropy
+    let logger: Logger
+    private let tell: @Sendable (GrantNews) async -> Void
+
+    private struct Held {
+        var grant: StoredGrant?
+        var serial: UInt64
+        /// The provider does not take the access token any more.
+        var isRefused = false
+        /// When a refusal last asked for a renewal.
+        var forcedAt: Timestamp?
+        /// After a failure nothing is asked before this.
+        var holdUntil: Timestamp?
+        var failures = 0
+        var lastFailure: GrantFailure?
+    }
+    private var held: [ConnectionID: Held] = [:]
+    private var renewals: [ConnectionID: Task<Result<AccessToken, AttemptFailure>, Never>] = [:]
+    private var nextSerial: UInt64 = 1
+    var pending: [String: PendingConsent] = [:]
+
+    /// A keeper; `tell` is called after each change is durable.
+    public init(
+        secrets: any SecretStore, desk: ExchangeDesk, clock: any WallClock, entropy: any Entropy, logger: Logger,
+        tell: @escaping @Sendable (GrantNews) async -> Void
+    ) {
+        self.secrets = secrets
+        self.desk = desk
+        self.clock = clock
+        self.entropy = entropy
+        self.logger = logger
+        self.tell = tell
+    }
+
+    // MARK: Tokens
+
+    public func token(of connection: ConnectionID, _ spec: CredentialSpec) async -> Result<AccessToken, AttemptFailure> {
+        guard let oauth = spec.oauth else { return .failure(AttemptFailure(.internal, "kind \(spec.kind.rawValue) has no tokens")) }
+        if let known = held[connection], !known.isRefused, let grant = known.grant {
+            let now = clock.now()
+            if grant.isGood(at: now, for: 0), !grant.isDue(at: now, before: oauth.refreshBeforeSeconds) { return .success(token(grant, known.serial)) }
+            // Early renewal: those who come meanwhile are not kept waiting for as long as the old one is good.
+            if grant.isGood(at: now, for: 10) {
+                if known.holdUntil.map({ now >= $0 }) ?? true, renewals[connection] == nil { _ = renewal(connection, spec, oauth) }
+                return .success(token(grant, known.serial))
+            }
+        }
+        if let task = renewals[connection] { return await task.value }
+        if let known = held[connection], let failure = known.lastFailure, let until = known.holdUntil, clock.now() < until {
+            return .failure(Self.attemptFailure(failure, connection, wait: until.milliseconds - clock.now().milliseconds))
+        }
+        return await renewal(connection, spec, oauth).value
+    }
+
+    public func refused(_ token: AccessToken, of connection: ConnectionID) {
+        guard let known = held[connection], known.serial == token.serial, known.grant != nil else { return }
+        // A provider that refuses fresh tokens is not helped by asking for more of them: one renewal that a refusal
+        // asked for, and the next such one only minutes later.
+        if let last = known.forcedAt, clock.now().milliseconds - last.milliseconds < 120_000 { return }
+        held[connection]?.isRefused = true
+        held[connection]?.forcedAt = clock.now()
+    }
+
+    public func forget(_ connection: ConnectionID) {
+        guard renewals[connection] == nil else { return }
+        held[connection] = nil
+    }
+
+    private func token(_ grant: StoredGrant, _ serial: UInt64) -> AccessToken {
+        AccessToken(secret: grant.accessToken, type: grant.tokenType, serial: serial)
+    }
+
+    // MARK: Renewal
+
+    private func renewal(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) -> Task<Result<AccessToken, AttemptFailure>, Never> {
+        let task = Task { await self.renew(connection, spec, oauth) }
+        renewals[connection] = task
+        return task
+    }
+
+    private func renew(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) async -> Result<AccessToken, AttemptFailure> {
+        defer { renewals[connection] = nil }
+        do throws(GrantFailure) {
+            let grant = try await freshGrant(connection, spec, oauth)
+            return .success(token(grant, hold(grant, connection)))
+        } catch {
+            return .failure(await fail(error, connection))
+        }
+    }
+
+    /// The stored grant when it is good, or one renewed and stored.
+    private func freshGrant(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) async throws(GrantFailure) -> StoredGrant {
+        let isRefused = held[connection]?.isRefused ?? false
+        let key = try await exchangeKey(connection)
+        var stored = try await load(connection)
+        // Once per life: an answer that came when nobody lived to take it.
+        if held[connection] == nil, let reply = await desk.interrupted(connection, key: key) {
+            if let current = stored, reply.status > 0, reply.basis == Self.basis(current.refreshToken ?? current.accessToken) {
+                logger.notice("took the answer of an interrupted token request", metadata: ["connection": "\(connection)"])
+                stored = try await take(reply, over: current, connection, oauth)
+            } else {
+                desk.settled(connection)
+            }
+        }
+        let now = clock.now()
+        if let stored, let reason = stored.deadReason {
+            throw GrantFailure(message: reason, hint: "berthctl connection connect NAME", isFinal: true, needsConsent: true)
+        }
+        if let stored, !isRefused, stored.isGood(at: now, for: 0), !stored.isDue(at: now, before: oauth.refreshBeforeSeconds) { return stored }
+        let fresh = try await request(connection, spec, oauth, stored, key)
+        await tell(.renewed(connection))
+        return fresh
+    }
+
+    private func request(
+        _ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec, _ stored: StoredGrant?, _ key: Secret
+    ) async throws(GrantFailure) -> StoredGrant {
+        let client = try await client(of: connection)
+        var refresh = stored?.refreshToken
+        if refresh == nil, spec.kind == .refreshToken { refresh = try await field("refresh_token", connection) }
+        var parameters: [(String, String)]
+        let basis: Secret
+        if let refresh {
+            parameters = [("grant_type", "refresh_token"), ("refresh_token", refresh.exposedText)]
+            basis = refresh
+        } else {
+            switch spec.kind {
+            case .clientCredentials:
+                parameters = [("grant_type", "client_credentials")] + Self.scope(oauth)
+                basis = try await field("client_id", connection)
+            case .password:
+                let (user, password) = (try await field("username", connection), try await field("password", connection))
+                parameters = [("grant_type", "password"), ("username", user.exposedText), ("password", password.exposedText)] + Self.scope(oauth)
+                basis = password
+            case .jwtBearer:
+                let keyText = try await field("private_key", connection)
+                let assertion = try TokenRequest.assertion(
+                    issuer: client.id, subject: try await field("subject", connection).exposedText, audience: oauth.audience ?? oauth.tokenURL,
+                    keyPEM: keyText.exposedText, algorithm: oauth.algorithm, id: randomText(16), now: clock.now())
+                parameters = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion)] + Self.scope(oauth)
+                basis = keyText
+            case .authorizationCode, .refreshToken, .apiKey, .basic:
+                throw GrantFailure(
+                    message: stored == nil ? "nobody has consented yet" : "the token has expired and the provider gave no refresh token",
+                    hint: "berthctl connection connect NAME", isFinal: true, needsConsent: true)
+            }
+        }
+        let before = stored ?? StoredGrant(accessToken: Secret(copying: [UInt8]()), refreshToken: refresh, obtainedAt: clock.now())
+        let reply = try await desk.exchange(
+            TokenRequest(oauth.tokenURL, parameters, client, oauth), of: connection, key: key, basis: Self.basis(basis),
+            isOwnAddress: oauth.isOwnAddress
+        ).get()
+        do throws(GrantFailure) {
+            return try await take(reply, over: before, connection, oauth)
+        } catch {
+            // Kinds that need nobody's consent start again without the refresh token that the provider no longer takes.
+            guard error.needsConsent, refresh != nil, [.clientCredentials, .password, .jwtBearer].contains(spec.kind) else { throw error }
+            return try await request(connection, spec, oauth, nil, key)
+        }
+    }
+
+    /// Stores what an answer gives, over what was there. Durable when it returns; only then is the answer's file deleted.
+    func take(_ reply: ExchangeReply, over before: StoredGrant, _ connection: ConnectionID, _ oauth: OAuthSpec) async throws(GrantFailure) -> StoredGrant {
+        guard reply.status > 0 else {
+            desk.settled(connection)
+            throw GrantFailure(message: reply.failure ?? "the token endpoint did not answer", hint: "it is tried again")
+        }
+        let read: TokenReply
+        switch TokenReply.read(reply.response, oauth) {
+        case .failure(let failure):
+            if failure.needsConsent { try await bury(before, failure, connection) }
+            desk.settled(connection)
+            throw failure
+        case .success(let good): read = good
+        }
+        if let known = before.account, let now = read.account, known != now {
+            desk.settled(connection)
+            throw GrantFailure(
+                message: "the provider gave a token for account '\(now)', the connection is for '\(known)'",
+                hint: "berthctl connection connect NAME with the right account, or add another connection", isFinal: true, needsConsent: true)
+        }
+        let now = clock.now()
+        let grant = StoredGrant(
+            accessToken: read.accessToken, tokenType: read.tokenType, expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
+            refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope, account: read.account ?? before.account,
+            obtainedAt: now)
+        KillPoint.reach("grant.before-store")
+        try await store(grant, connection)
+        KillPoint.reach("grant.after-store")
+        desk.settled(connection)
+        return grant
+    }
+
+    /// A grant the provider has ended stays ended over a restart: asking again could only be taken for an attack.
+    private func bury(_ grant: StoredGrant, _ failure: GrantFailure, _ connection: ConnectionID) async throws(GrantFailure) {
+        var dead = grant
+        dead.deadReason = failure.message
+        try await store(dead, connection)
+    }
+
+    // MARK: Parts
+
+    @discardableResult
+    func hold(_ grant: StoredGrant, _ connection: ConnectionID) -> UInt64 {
+        nextSerial += 1
+        held[connection] = Held(grant: grant, serial: nextSerial, forcedAt: held[connection]?.forcedAt)
+        return nextSerial
+    }
+
+    private func fail(_ failure: GrantFailure, _ connection: ConnectionID) async -> AttemptFailure {
+        var known = held[connection] ?? Held(grant: nil, serial: 0)
+        known.failures += 1
+        known.lastFailure = failure
+        // What a person must mend is not asked again for minutes; the rest doubles from one second to one minute.
+        let wait = failure.isFinal ? 300_000 : max((failure.retryAfter ?? 0) * 1000, min(60_000, 1000 << min(6, known.failures - 1)))
+        known.holdUntil = Timestamp(milliseconds: clock.now().milliseconds + wait)
+        held[connection] = known
+        logger.warning(
+            "token request failed",
+            metadata: ["connection": "\(connection)", "error": "\(failure.message)", "hint": "\(failure.hint)", "failures": "\(known.failures)"])
+        let error = BerthError(.credential, failure.message, hint: failure.hint, isRetryable: !failure.isFinal)
+        await tell(.failed(connection, error, isFinal: failure.isFinal))
+        return Self.attemptFailure(failure, connection, wait: wait)
+    }
+
+    private static func attemptFailure(_ failure: GrantFailure, _ connection: ConnectionID, wait: Int64) -> AttemptFailure {
+        AttemptFailure(
+            failure.isFinal ? .authDenied : .authExpired, "no token for \(connection): \(failure.message) (\(failure.hint))",
+            retryAfterMilliseconds: UInt64(max(1, wait)))
+    }
+
+    private static func scope(_ oauth: OAuthSpec) -> [(String, String)] {
+        oauth.scopes.isEmpty ? [] : [("scope", oauth.scopes.joined(separator: oauth.scopeSeparator))]
+    }
+
+    static func basis(_ secret: Secret) -> [UInt8] { secret.withBytes { Array(SHA256.hash(data: $0)) } }
+
+    func client(of connection: ConnectionID) async throws(GrantFailure) -> TokenRequest.Client {
+        let id = try await field("client_id", connection)
+        let secret = try await optional(.credential(field: "client_secret"), connection)
+        return TokenRequest.Client(id: id.exposedText, secret: secret?.exposedText)
+    }
+
+    private func field(_ name: String, _ connection: ConnectionID) async throws(GrantFailure) -> Secret {
+        guard let secret = try await optional(.credential(field: name), connection) else {
+            throw GrantFailure(message: "the connection has no '\(name)'", hint: "set its credentials again: berthctl connection add", isFinal: true)
+        }
+        return secret
+    }
+
+    private func optional(_ slot: SecretSlot, _ connection: ConnectionID) async throws(GrantFailure) -> Secret? {
+        do { return try await secrets.secret(slot, of: connection) } catch {
+            throw GrantFailure(message: error.message, hint: error.hint ?? "see the daemon's log")
+        }
+    }
+
+    func load(_ connection: ConnectionID) async throws(GrantFailure) -> StoredGrant? {
+        try await optional(.grant, connection).flatMap { StoredGrant($0) }
+    }
+
+    private func store(_ grant: StoredGrant, _ connection: ConnectionID) async throws(GrantFailure) {
+        do { try await secrets.set(grant.sealable, .grant, of: connection) } catch {
+            throw GrantFailure(message: "the tokens can't be stored: \(error.message)", hint: error.hint ?? "see berthctl health")
+        }
+    }
+
+    /// Durable before the first exchange, or its answer could not be opened by the next life.
+    func exchangeKey(_ connection: ConnectionID) async throws(GrantFailure) -> Secret {
+        if let key = try await optional(.exchangeKey, connection) { return key }
+        var bytes: [UInt8] = []
+        for _ in 0..<4 { withUnsafeBytes(of: entropy.next()) { bytes.append(contentsOf: $0) } }
+        let key = Secret(copying: bytes)
+        do { try await secrets.set(key, .exchangeKey, of: connection) } catch {
+            throw GrantFailure(message: "a key can't be stored: \(error.message)", hint: error.hint ?? "see berthctl health")
+        }
+        return key
+    }
+
+    func randomText(_ bytes: Int) -> String {
+        var random: [UInt8] = []
+        while random.count < bytes { withUnsafeBytes(of: entropy.next()) { random.append(contentsOf: $0) } }
+        return Base64.encode(Array(random.prefix(bytes)), urlSafe: true)
+    }
+
+    func announce(_ news: GrantNews) async { await tell(news) }
+}
