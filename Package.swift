@@ -129,6 +129,7 @@ let tests: [Target] = [
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(name: "BerthModelTests", dependencies: ["BerthModel"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "BerthWireTests", dependencies: ["BerthWire", "BerthModel"], swiftSettings: strict),
+    .testTarget(name: "BerthLoaderTests", dependencies: ["BerthLoader", "BerthModel"], exclude: ["Plugins"], swiftSettings: strict),
     .testTarget(name: "BerthMockTests", dependencies: ["berth-mock", crypto], swiftSettings: strict),
     .testTarget(name: "BerthPluginsTests", dependencies: ["BerthPlugins", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
     .testTarget(

@@ -32,7 +32,8 @@ enum ABIValues {
     }
 
     static func record(_ record: berth_record_v1, items: Int) throws(ContractViolation) -> (item: Int?, change: RecordChange) {
-        guard Int(record.struct_size) >= MemoryLayout<berth_record_v1>.size, record.struct_size <= 4096 else {
+        // Exactly: records stand in an array, so that a longer one would put the next record where this host does not look.
+        guard Int(record.struct_size) == MemoryLayout<berth_record_v1>.size else {
             throw ContractViolation("berth_record_v1.struct_size is \(record.struct_size)")
         }
         guard let kind = RecordChange.Kind(rawValue: UInt8(truncatingIfNeeded: record.kind)), record.kind < 3 else {

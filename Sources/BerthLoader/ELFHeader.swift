@@ -20,8 +20,11 @@ enum ELFHeader {
         let found = bytes.loadUnaligned(fromByteOffset: 18, as: UInt16.self)
         guard bytes[4] == 2, bytes[5] == 1, found == machine else {
             let names: [UInt16: String] = [3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv"]
+            let width = bytes[4] == 1 ? ", 32-bit" : ""
+            let order = bytes[5] == 2 ? ", big-endian" : ""
+            let name = bytes[5] == 2 ? "another machine" : names[found] ?? "machine \(found)"
             throw LoadRefusal(
-                .wrongPlatform, at: place, pluginValue: "built for \(names[found] ?? "machine \(found)")", hostValue: "linux-\(machineName)", hint: hint)
+                .wrongPlatform, at: place, pluginValue: "built for \(name)\(width)\(order)", hostValue: "linux-\(machineName)", hint: hint)
         }
         guard bytes.loadUnaligned(fromByteOffset: 16, as: UInt16.self) == 3 else {
             throw LoadRefusal(.notELF, at: place, pluginValue: "an ELF file that is no shared library", hint: "link it with -shared")

@@ -65,31 +65,34 @@ public final class LoadedPlugin: @unchecked Sendable {
                 .abiMismatch, at: place, pluginValue: "ABI \(out.pointee.abi_version)", hostValue: "ABI \(BERTH_ABI_VERSION)",
                 hint: "build the plugin with the SDK of this berthd")
         }
-        let needed = MemoryLayout<berth_plugin_v1>.offset(of: \.create) ?? 0
-        guard size > needed, size <= 4096 else {
+        let needed = MemoryLayout<berth_plugin_v1>.offset(of: \.destroy) ?? 0
+        guard size >= needed, size <= 4096 else {
             throw LoadRefusal(
                 .badTable, at: place, pluginValue: "berth_plugin_v1.struct_size \(size)", hostValue: "\(MemoryLayout<berth_plugin_v1>.size)",
                 hint: "set out->struct_size = sizeof(berth_plugin_v1)")
         }
-        // What lies beyond the plugin's own size is absent, whatever stands there.
-        if size < MemoryLayout<berth_plugin_v1>.size {
-            (space + size).initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<berth_plugin_v1>.size - size)
+        // What lies beyond the plugin's own size is absent, whatever stands there; so is a function of which only a part lies within.
+        let whole = size / MemoryLayout<UnsafeRawPointer>.size * MemoryLayout<UnsafeRawPointer>.size
+        if whole < MemoryLayout<berth_plugin_v1>.size {
+            (space + whole).initializeMemory(as: UInt8.self, repeating: 0, count: MemoryLayout<berth_plugin_v1>.size - whole)
         }
         table = out.pointee
         let query = table.query
         let plugin = table.plugin
-        func interface<T>(_ id: StaticString, _ type: T.Type, size: (T) -> UInt32) -> UnsafePointer<T>? {
+        // Its struct_size is read alone: a shorter table may end where the plugin's memory does.
+        func interface<T>(_ id: StaticString, _ type: T.Type) -> UnsafePointer<T>? {
             let slice = berth_host_slice(ptr: id.utf8Start, len: UInt64(id.utf8CodeUnitCount))
-            guard let raw = query?(plugin, slice, 1) else { return nil }
-            let pointer = raw.assumingMemoryBound(to: T.self)
-            return size(pointer.pointee) >= UInt32(MemoryLayout<T>.size) ? pointer : nil
+            guard let raw = query?(plugin, slice, 1), UInt(bitPattern: raw) % UInt(MemoryLayout<T>.alignment) == 0,
+                raw.load(as: UInt32.self) >= UInt32(MemoryLayout<T>.size)
+            else { return nil }
+            return raw.assumingMemoryBound(to: T.self)
         }
-        events = interface("berth.events/1", berth_events_v1.self) { $0.struct_size }
-        reading = interface("berth.read-stream/1", berth_read_stream_v1.self) { $0.struct_size }
-        writing = interface("berth.write-records/1", berth_write_records_v1.self) { $0.struct_size }
-        actions = interface("berth.actions/1", berth_actions_v1.self) { $0.struct_size }
-        credentials = interface("berth.credentials/1", berth_credentials_v1.self) { $0.struct_size }
-        verifying = interface("berth.verify/1", berth_verify_v1.self) { $0.struct_size }
+        events = interface("berth.events/1", berth_events_v1.self)
+        reading = interface("berth.read-stream/1", berth_read_stream_v1.self)
+        writing = interface("berth.write-records/1", berth_write_records_v1.self)
+        actions = interface("berth.actions/1", berth_actions_v1.self)
+        credentials = interface("berth.credentials/1", berth_credentials_v1.self)
+        verifying = interface("berth.verify/1", berth_verify_v1.self)
         var offered: Set<String> = []
         if events?.pointee.handle != nil { offered.insert("berth.events/1") }
         if reading?.pointee.read != nil { offered.insert("berth.read-stream/1") }

@@ -20,6 +20,7 @@
  *  - Only fixed-width integers, pointers, function pointers and slices. No implicit padding.
  *  - Every struct begins with struct_size, set by whoever allocates or fills it. A reader treats what lies
  *    beyond struct_size as absent. Structs only ever grow at the end; a released member never changes.
+ *    What stands in arrays (records, events, headers) never grows: each side steps by the size it knows.
  *  - A slice is borrowed until the call it was passed to returns. It is not NUL-terminated. Nothing
  *    allocated on one side is freed on the other; there is no allocator here on purpose.
  *  - Text is UTF-8. Times are milliseconds since 1970-01-01T00:00:00Z.
