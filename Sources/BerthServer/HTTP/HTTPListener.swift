@@ -22,6 +22,8 @@ public struct ConnectionLimits: Sendable {
     public var requestSeconds = 30
     /// Least rate of a body after five seconds.
     public var bodyBytesPerSecondMin = 1024
+    /// How long a peer may take nothing of an answer that waits for it.
+    public var stallSeconds = 30
     /// All fields of one head.
     public var headerListBytesMax = 16 << 10
     /// One field.
@@ -65,6 +67,12 @@ struct HTTPListener: Sendable {
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    // Without it, one failed accept (no descriptor left) ends the listener.
+                    try channel.pipeline.syncOperations.addHandler(
+                        AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { error in
+                            logger.warning("a connection can't be accepted, trying again", metadata: ["error": "\(error)"])
+                            return .milliseconds(200)
+                        })
                     try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
                 }
             }

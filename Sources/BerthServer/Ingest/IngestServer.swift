@@ -75,6 +75,10 @@ public struct IngestServer: Service {
 
     @Sendable
     private func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
+        // The first Host went into the head; a second one is how requests are smuggled past a proxy.
+        guard Self.host.flatMap({ request.headers[$0] }) == nil else {
+            return try await refuse(Reply.problem(BerthError(.invalid, "the request has more than one Host field")), request, writer)
+        }
         let target = request.head.path ?? "/"
         let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
         let path = mark.map { String(target[..<$0]) } ?? target
@@ -100,16 +104,11 @@ public struct IngestServer: Service {
         guard (1...3).contains(parts.count), !parts.contains("") else {
             return try await refuse(Reply.problem(BerthError(.notFound, "a webhook path is /webhooks/{provider}/{connection}[/{token}]")), request, writer)
         }
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > configuration.bodyBytesMax {
-            return try await refuse(tooLarge(length), request, writer)
-        }
+        let reader = BodyReader(request)
+        if let length = reader.announced, length > configuration.bodyBytesMax { return try await refuse(tooLarge(length), request, writer, reader) }
         if request.headers[.expect]?.lowercased() == "100-continue" { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
-        var body: [UInt8] = []
-        for try await buffer in request.body {
-            guard body.count + buffer.readableBytes <= configuration.bodyBytesMax else {
-                return try await refuse(tooLarge(body.count + buffer.readableBytes), request, writer)
-            }
-            body.append(contentsOf: buffer.readableBytesView)
+        guard let body = try await reader.collect(upTo: configuration.bodyBytesMax) else {
+            return try await refuse(tooLarge(configuration.bodyBytesMax + 1), request, writer, reader)
         }
         var headers: [(name: String, value: String)] = []
         headers.reserveCapacity(request.headers.count + 1)
@@ -123,17 +122,19 @@ public struct IngestServer: Service {
     }
 
     private func tooLarge(_ size: Int) -> Reply {
-        .problem(BerthError(.tooLarge, "the body has \(size) bytes or more, at most \(configuration.bodyBytesMax) are taken"))
+        .problem(BerthError(.tooLarge, "the body has \(size) bytes or more, at most \(configuration.bodyBytesMax) are taken", hint: "the limit is [server] max_body_bytes"))
     }
 
-    /// Answers without reading the rest of the request, and closes.
-    private func refuse(_ reply: Reply, _ request: Request, _ writer: consuming ResponseWriter) async throws {
-        let hasBody = request.headers[.contentLength].map { $0 != "0" } ?? (request.headers[.transferEncoding] != nil)
+    /// Answers before the rest of the request is read, and closes.
+    private func refuse(_ reply: Reply, _ request: Request, _ writer: consuming ResponseWriter, _ reader: BodyReader? = nil) async throws {
+        let reader = reader ?? BodyReader(request)
         var reply = reply
-        if hasBody { reply.fields[.connection] = "close" }
+        if reader.isExpected { reply.fields[.connection] = "close" }
         try await reply.write(to: writer, isHead: request.method == .head)
-        if hasBody { throw CloseConnection() }
+        if reader.isExpected { try await reader.endConnection() }
     }
+
+    private static let host = HTTPField.Name("host")
 
     static func reply(_ answer: IntakeAnswer) -> Reply {
         switch answer {
