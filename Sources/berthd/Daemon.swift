@@ -26,6 +26,7 @@ struct Daemon {
         let entropy = SystemEntropy()
         let notifier = Notifier(environment: environment)
         let inherited = InheritedSockets(environment: environment)
+        try Descriptors.reserve(connections: configuration.integer("server.max_connections"), logger: logger)
         let address = try ListenAddress(configuration.text("server.listen"), setting: "server.listen")
 
         // What is kept.

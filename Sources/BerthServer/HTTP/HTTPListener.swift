@@ -67,12 +67,7 @@ struct HTTPListener: Sendable {
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    // Without it, one failed accept (no descriptor left) ends the listener.
-                    try channel.pipeline.syncOperations.addHandler(
-                        AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { error in
-                            logger.warning("a connection can't be accepted, trying again", metadata: ["error": "\(error)"])
-                            return .milliseconds(200)
-                        })
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger))
                     try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
                 }
             }
