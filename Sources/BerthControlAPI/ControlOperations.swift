@@ -41,7 +41,7 @@ public struct FeedItem: Sendable {
     public var id: Int64
     /// `record.created`...
     public var topic: String
-    /// One line of JSON.
+    /// One line of JSON; empty: only a position.
     public var data: String
     /// An item.
     public init(id: Int64, topic: String, data: String) {
@@ -111,7 +111,8 @@ public protocol ControlOperations: Sendable {
     /// `GET /v1/records/{entity}/{id}`
     func showRecord(_ entity: String, _ id: String) async throws(BerthError) -> JSONValue
 
-    /// `GET /v1/feed`: batches in order, after `lastID` (nil: from now on), until the consumer goes.
+    /// `GET /v1/feed`: batches in order, after `lastID` (nil: from now on), until the consumer goes. The first batch is one item
+    /// without data that tells where it begins.
     func feed(after lastID: Int64?, _ query: ListQuery) async throws(BerthError) -> AsyncThrowingStream<[FeedItem], any Error>
     /// `GET /v1/audit`
     func listAudit(_ query: ListQuery) async throws(BerthError) -> List<AuditView>

@@ -1,6 +1,8 @@
 // The control API as data: one row per route, with its permission. The server dispatches from this table, the OpenAPI
 // document is made of it, and a route without a permission does not compile.
 
+public import BerthModel
+
 /// One route.
 public struct Route: Sendable, Hashable {
     /// What a caller must be allowed.
@@ -119,7 +121,10 @@ public struct Route: Sendable, Hashable {
         Route("GET", "/v1/records/{entity}/{id}", .operate, .showRecord, "One record", response: "Record"),
         Route(
             "GET", "/v1/dead-letters", .operate, .listDeadLetters, "Events that wait for a person", response: "EventList",
-            query: [(name: "connection", help: "id or name"), (name: "provider", help: "provider")] + paging),
+            query: [
+                (name: "connection", help: "id or name"), (name: "provider", help: "provider"), (name: "kind", help: "event kind"),
+                (name: "since", help: "received at or after"), (name: "until", help: "received before"),
+            ] + paging),
         Route("POST", "/v1/dead-letters/redrive", .operate, .redriveDeadLetters, "Process dead letters again", request: "ReplayFilter", response: "Replay"),
         Route(
             "GET", "/v1/feed", .operate, .feed, "Server-sent events after commit; Last-Event-ID resumes", response: "stream",
@@ -130,6 +135,34 @@ public struct Route: Sendable, Hashable {
         Route("PUT", "/v1/log/level", .admin, .setLogLevel, "Change the log level", request: "LogLevel", response: "LogLevel"),
         Route("POST", "/v1/backup", .admin, .backup, "Write a consistent copy of the database", request: "Backup", response: "Backup"),
     ]
+
+    /// Reads a request's query strictly: no broken escape, no field this route does not know, none twice. Records are filtered by
+    /// any field, and by one field more than once (`[gte]`, `[lt]`).
+    public func query(from text: some StringProtocol) throws(BerthError) -> ListQuery {
+        var fields: [(name: String, value: String)] = []
+        for field in text.split(separator: "&") {
+            let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = PercentDecoding.decode(parts[0], plusIsBlank: true),
+                let value = parts.count > 1 ? PercentDecoding.decode(parts[1], plusIsBlank: true) : ""
+            else {
+                throw BerthError(
+                    .invalid, "the query's '\(field.prefix(64))' has a broken percent escape or is not UTF-8",
+                    hint: "a percent sign itself is written %25")
+            }
+            let known = query.map(\.name)
+            if operation != .listRecords, !known.contains(name) {
+                let nearest = NearestName.of(name, among: known).map { "; did you mean '\($0)'?" } ?? ""
+                throw BerthError(
+                    .invalid, "\(method) \(path) knows no query field '\(name.prefix(64))'\(nearest)",
+                    hint: known.isEmpty ? "it takes none" : "known: \(known.joined(separator: ", "))")
+            }
+            if operation != .listRecords || known.contains(name), fields.contains(where: { $0.name == name }) {
+                throw BerthError(.invalid, "the query field '\(name)' stands there twice", hint: "give it once")
+            }
+            fields.append((name, value))
+        }
+        return ListQuery(fields)
+    }
 
     /// The route of a request and its path parameters, percent-decoded; nil when no path matches. `methods` then tells
     /// whether only the method was wrong.
@@ -176,14 +209,5 @@ public enum PercentDecoding {
             }
         }
         return String(validating: bytes, as: UTF8.self)
-    }
-
-    /// Fields of a query in order.
-    public static func fields(_ query: some StringProtocol) -> [(name: String, value: String)] {
-        query.split(separator: "&").compactMap { field in
-            let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = decode(parts[0], plusIsBlank: true) else { return nil }
-            return (name, parts.count > 1 ? decode(parts[1], plusIsBlank: true) ?? "" : "")
-        }
     }
 }

@@ -12,7 +12,7 @@ public enum StrictJSON {
         guard document.root.kind == .object else { throw BerthError(.invalid, "the body must be a JSON object") }
         try check(document.root, path: "", allowed: Body.members)
         do { return try JSONDecoder().decode(Body.self, from: Data(bytes)) } catch let error as DecodingError {
-            throw BerthError(.invalid, describe(error))
+            throw BerthError(.invalid, unreadableNumber(error, document.root) ?? describe(error))
         } catch { throw BerthError(.invalid, "\(error)") }
     }
 
@@ -48,6 +48,23 @@ public enum StrictJSON {
             pattern = prefix + (isNamed ? String(part) : "*")
         }
         return pattern
+    }
+
+    /// The decoder says neither where nor what when a number does not fit its member; all members that are numbers are whole ones.
+    private static func unreadableNumber(_ error: DecodingError, _ root: JSONNode) -> String? {
+        guard case .dataCorrupted(let context) = error, context.codingPath.isEmpty, let name = fraction(in: root, path: "") else { return nil }
+        return "'\(name)' must be a whole number"
+    }
+
+    private static func fraction(in node: JSONNode, path: String) -> String? {
+        for (name, value) in node.members {
+            let member = path.isEmpty ? name.string ?? "" : "\(path).\(name.string ?? "")"
+            // Settings are the plugin's and may hold any number.
+            if member == "settings" { continue }
+            if value.kind == .number, value.int64 == nil { return member }
+            if let inner = fraction(in: value, path: member) { return inner }
+        }
+        return nil
     }
 
     private static func describe(_ error: DecodingError) -> String {

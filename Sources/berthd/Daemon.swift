@@ -26,6 +26,7 @@ struct Daemon {
         let entropy = SystemEntropy()
         let notifier = Notifier(environment: environment)
         let inherited = InheritedSockets(environment: environment)
+        try Descriptors.reserve(connections: configuration.integer("server.max_connections"), logger: logger)
         let address = try ListenAddress(configuration.text("server.listen"), setting: "server.listen")
 
         // What is kept.
@@ -33,8 +34,12 @@ struct Daemon {
         var limits = SQLiteStore.Limits()
         limits.queueMax = configuration.integer("store.queue_max")
         limits.ballastBytes = Int64(configuration.integer("store.ballast_mib")) << 20
-        let store = try await SQLiteStore.open(path: path, clock: clock, entropy: entropy, limits: limits, logger: Logger(label: "store"))
-        let vault = try await VaultOpening.open(configuration, environment, storePath: path, store, logger)
+        let store = try await configuration.blaming("store.url") { () async throws(BerthError) in
+            try await SQLiteStore.open(path: path, clock: clock, entropy: entropy, limits: limits, logger: Logger(label: "store"))
+        }
+        let vault = try await configuration.blaming("vault.key_file") { () async throws(BerthError) in
+            try await VaultOpening.open(configuration, environment, storePath: path, store, logger)
+        }
 
         // What talks to providers.
         let metrics = EngineMetrics()
@@ -42,6 +47,7 @@ struct Daemon {
         let outbound = try CurlOutbound(
             secrets: vault, configuration: try outboundConfiguration(), clock: clock, entropy: entropy, logger: Logger(label: "outbound"),
             observer: bridge)
+        warnOfMissingDirectories(logger)
         let host = try await PluginRuntime.start(
             try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"))
         for plugin in await host.plugins() where plugin.state != .refused { try await store.define(plugin.manifest.entities) }
@@ -89,6 +95,9 @@ struct Daemon {
             bodyBytesMax: configuration.integer("server.max_body_bytes"))
         ingestConfiguration.limits.connectionsMax = configuration.integer("server.max_connections")
         ingestConfiguration.limits.connectionsPerAddressMax = configuration.integer("server.max_connections_per_address")
+        ingestConfiguration.limits.headSeconds = configuration.integer("server.head_seconds")
+        ingestConfiguration.limits.requestSeconds = configuration.integer("server.request_seconds")
+        ingestConfiguration.limits.bodyBytesPerSecondMin = configuration.integer("server.min_body_rate")
         let ingestServer = IngestServer(
             configuration: ingestConfiguration, receiver: intake,
             readiness: { Self.readiness(await control.health()) }, clock: clock, logger: Logger(label: "ingest"),
@@ -114,10 +123,17 @@ struct Daemon {
         defer { notifier.stopping() }
         do { try await ServiceGroup(configuration: group).run() } catch {
             await end(host, outbound, store)
-            throw error
+            throw (error as? BerthError).map(named) ?? error
         }
         await end(host, outbound, store)
         logger.notice("stopped")
+    }
+
+    /// A failed start names the setting that led to it.
+    private func named(_ error: BerthError) -> BerthError {
+        let code = error.code.rawValue
+        if code.hasPrefix("control_socket") { return configuration.blamed("control.socket", error) }
+        return code == "listen_failed" ? configuration.blamed("server.listen", error) : error
     }
 
     private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ store: SQLiteStore) async {
@@ -157,7 +173,7 @@ struct Daemon {
         return ControlServer.Configuration(
             socket: configuration.text("control.socket"), mode: mode, group: configuration.text("control.group"),
             groupRole: roles[configuration.text("control.group_role")] ?? .read, descriptor: inherited.descriptor("control"),
-            version: BerthVersion.current)
+            version: BerthVersion.current, stallSeconds: configuration.integer("control.stall_seconds"))
     }
 
     private func retention() -> Retention {
@@ -179,6 +195,18 @@ struct Daemon {
 }
 
 extension Daemon {
+    /// A folder that somebody names and that is not there means no plugins, and nothing else would say why.
+    private func warnOfMissingDirectories(_ logger: Logger) {
+        guard let origin = configuration.origin("plugins.directories") else { return }
+        for directory in configuration.list("plugins.directories") {
+            do { _ = try FileManager.default.contentsOfDirectory(atPath: directory) } catch {
+                logger.warning(
+                    "a plugin folder can't be read: no plugin comes from it",
+                    metadata: ["folder": "\(directory)", "set_by": "\(origin)", "error": "\(String(cString: strerror(errno)))"])
+            }
+        }
+    }
+
     /// Where bundles are and how they run.
     private func pluginConfiguration(statePath: String) throws(BerthError) -> PluginRuntimeConfiguration {
         PluginRuntimeConfiguration(

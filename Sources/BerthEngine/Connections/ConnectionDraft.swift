@@ -185,6 +185,10 @@ struct ConnectionRules: Sendable {
                 connection.schedules[stream] = nil
                 continue
             }
+            guard text.utf8.count <= 256 else {
+                problems.append("streams.\(name).schedule: \(text.utf8.count) bytes are too long (at most 256)")
+                continue
+            }
             do {
                 _ = try Schedule(text)
                 connection.schedules[stream] = text

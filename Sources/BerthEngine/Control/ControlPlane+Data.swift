@@ -82,6 +82,9 @@ extension ControlPlane {
 
     public func listRecords(_ entity: String, _ query: ListQuery) async throws(BerthError) -> List<JSONValue> {
         let name = try entityName(entity)
+        if let text = query["deleted"], !["true", "false"].contains(text) {
+            throw BerthError(.invalid, "deleted: '\(text)' is neither true nor false")
+        }
         var wish = RecordQuery(includesDeleted: query["deleted"] == "true")
         if let sort = query["sort"] {
             wish.isDescending = sort.hasPrefix("-")

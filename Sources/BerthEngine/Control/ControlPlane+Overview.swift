@@ -3,6 +3,7 @@
 public import BerthControlAPI
 public import BerthModel
 import BerthSeams
+import Synchronization
 
 extension ControlPlane {
     public func status() async throws(BerthError) -> Status {
@@ -82,9 +83,15 @@ extension ControlPlane {
         try refuseUnknown(query, known: ["connection", "topic"])
         let wanted = try connection(query)
         let topics = query["topic"].map { Set($0.split(separator: ",").map(String.init)) }
+        // Where "now" is must be settled before the peer hears of its subscription, and told to it: it can then come back
+        // without a gap even if it has seen nothing yet.
+        let start: Int64
+        if let lastID { start = lastID } else { start = try await feed.lastSequence() }
+        let opening = Mutex<[FeedItem]?>([FeedItem(id: start, topic: "", data: "")])
         // Pulled, not pushed: a batch is read when the peer took the one before.
-        let reader = feed.reader(after: lastID)
+        let reader = feed.reader(after: start)
         return AsyncThrowingStream {
+            if let first = opening.withLock({ $0.take() }) { return first }
             while let notices = try await reader.next() {
                 let items = notices.filter { notice in
                     (wanted == nil || notice.connection == wanted) && (topics == nil || topics?.contains(notice.topic) == true)

@@ -73,7 +73,8 @@ public final class EventFeed: Sendable {
         return try await store.notices(after: position, limit: limit)
     }
 
-    fileprivate func lastSequence() async throws(BerthError) -> Int64 {
+    /// The sequence of the newest notice; 0 when there is none yet.
+    func lastSequence() async throws(BerthError) -> Int64 {
         let last = state.withLock { $0.last }
         return last > 0 ? last : try await store.lastNotice()
     }

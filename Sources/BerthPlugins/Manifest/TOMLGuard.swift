@@ -7,6 +7,7 @@ public enum TOMLGuard {
     /// The line of the first table header that does not begin with a key, of the first date or time outside a text, or of a bracket that
     /// closes nothing, and what is wrong; 1 is the first line. nil: none of them.
     public static func problem(in text: String) -> (line: Int, reason: String)? {
+        if let bound = TOMLBounds.problem(in: text) { return bound }
         var scanner = Scanner(bytes: Array(text.utf8))
         return scanner.run()
     }

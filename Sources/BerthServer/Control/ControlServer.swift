@@ -26,14 +26,19 @@ public struct ControlServer: Service {
         public var descriptor: Int32?
         /// Of berthd.
         public var version: String
+        /// How long a peer may take nothing of an answer that waits for it.
+        public var stallSeconds: Int
         /// Settings.
-        public init(socket: String, mode: UInt32, group: String, groupRole: Route.Permission, descriptor: Int32?, version: String) {
+        public init(
+            socket: String, mode: UInt32, group: String, groupRole: Route.Permission, descriptor: Int32?, version: String, stallSeconds: Int = 30
+        ) {
             self.socket = socket
             self.mode = mode
             self.group = group
             self.groupRole = groupRole
             self.descriptor = descriptor
             self.version = version
+            self.stallSeconds = stallSeconds
         }
     }
 
@@ -60,6 +65,7 @@ public struct ControlServer: Service {
         var limits = ConnectionLimits()
         limits.connectionsPerAddressMax = nil
         limits.connectionsMax = 256
+        limits.stallSeconds = configuration.stallSeconds
         let listener = HTTPListener(limits: limits, responder: { try await respond($0, $1, $2) }, logger: logger)
         if let descriptor = configuration.descriptor {
             return try await listener.run(.descriptor(descriptor), on: MultiThreadedEventLoopGroup.singleton) { _ in await onBound() }
@@ -81,12 +87,13 @@ public struct ControlServer: Service {
     @Sendable
     private func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
         let outcome: Outcome
+        let reader = BodyReader(request)
         var closes = false
         do {
-            outcome = try await perform(request, channel)
+            outcome = try await perform(request, reader, channel)
         } catch let error as BerthError {
             var reply = Reply.problem(error)
-            closes = error.code == .tooLarge
+            closes = error.code == .tooLarge && reader.isExpected
             if closes { reply.fields[.connection] = "close" }
             outcome = .reply(reply)
         }
@@ -94,10 +101,10 @@ public struct ControlServer: Service {
         case .reply(let reply): try await reply.write(to: writer)
         case .feed(let items): try await FeedWriter.write(items, to: writer)
         }
-        if closes { throw CloseConnection() }
+        if closes { try await reader.endConnection() }
     }
 
-    private func perform(_ request: Request, _ channel: any Channel) async throws -> Outcome {
+    private func perform(_ request: Request, _ reader: BodyReader, _ channel: any Channel) async throws -> Outcome {
         guard request.headers[.origin] == nil, request.headers[.referer] == nil else {
             throw BerthError(.forbidden, "browsers are not served here", hint: "call without Origin and Referer headers")
         }
@@ -110,12 +117,15 @@ public struct ControlServer: Service {
                 .forbidden, "uid \(caller.uid) may not \(route.operation.rawValue): it needs '\(route.permission)'",
                 hint: "become root or the daemon's user, or join group '\(configuration.group)'")
         }
-        let query = ListQuery(parts.count > 1 ? PercentDecoding.fields(parts[1]) : [])
+        let query = try route.query(from: parts.count > 1 ? parts[1] : "")
         if route.operation == .feed {
             let lastID = Self.lastEventID.flatMap { request.headers[$0] }.flatMap { Int64($0) }
             return .feed(try await operations.feed(after: lastID, query))
         }
-        let call = ControlCall(route: route, parameters: match.parameters, query: query, body: try await body(of: request), caller: caller)
+        guard let body = try await reader.collect(upTo: bodyBytesMax) else {
+            throw BerthError(.tooLarge, "the body has more than \(bodyBytesMax) bytes", hint: "send it in smaller parts")
+        }
+        let call = ControlCall(route: route, parameters: match.parameters, query: query, body: body, caller: caller)
         return .reply(try await ControlDispatch(operations: operations, version: configuration.version).perform(call))
     }
 
@@ -128,16 +138,5 @@ public struct ControlServer: Service {
         var reply = Reply.problem(BerthError("method_not_allowed", "\(path) takes \(methods.joined(separator: ", "))"), status: .methodNotAllowed)
         reply.fields[.allow] = methods.joined(separator: ", ")
         return reply
-    }
-
-    private func body(of request: Request) async throws -> [UInt8] {
-        var body: [UInt8] = []
-        for try await buffer in request.body {
-            guard body.count + buffer.readableBytes <= bodyBytesMax else {
-                throw BerthError(.tooLarge, "the body has more than \(bodyBytesMax) bytes")
-            }
-            body.append(contentsOf: buffer.readableBytesView)
-        }
-        return body
     }
 }

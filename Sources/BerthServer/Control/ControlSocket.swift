@@ -8,6 +8,8 @@ import Glibc
 struct ControlSocket {
     let descriptor: Int32
     let path: String
+    /// Of the file at `path` when it was put there: another daemon's socket is not this one's to remove.
+    private let inode: ino_t
 
     /// Binds at `path`. Throws when another daemon answers there or something that is no socket stands there.
     init(path: String, mode: UInt32, group: String?, warn: (String) -> Void) throws(BerthError) {
@@ -34,6 +36,8 @@ struct ControlSocket {
             throw Self.failure("the socket can't be put in place", path)
         }
         self.descriptor = descriptor
+        var placed = stat()
+        inode = lstat(path, &placed) == 0 ? placed.st_ino : 0
     }
 
     /// Removes a dead daemon's socket; throws for a live one and for what is no socket.
@@ -44,10 +48,15 @@ struct ControlSocket {
             throw BerthError(
                 "control_socket_invalid", "\(path) exists and is no socket", hint: "move it away, or set [control] socket to another path")
         }
-        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard probe >= 0 else { throw failure("no socket can be made", path) }
         defer { close(probe) }
-        guard !withAddress(path, { connect(probe, $0, $1) == 0 }) else {
-            throw BerthError("control_socket_in_use", "another berthd answers at \(path)", hint: "stop it first, or set [control] socket to another path")
+        let isConnected = withAddress(path) { connect(probe, $0, $1) == 0 }
+        // Only a refusal proves that nobody listens: a full queue or missing rights do not.
+        guard !isConnected, errno == ECONNREFUSED || errno == ENOENT else {
+            throw BerthError(
+                "control_socket_in_use", "another berthd answers at \(path)\(isConnected ? "" : ": \(String(cString: strerror(errno)))")",
+                hint: "stop it first, or set [control] socket to another path")
         }
         unlink(path)
     }
@@ -79,9 +88,8 @@ struct ControlSocket {
 
     /// Takes the name away if it is still this socket's.
     func unlinkName() {
-        var ours = stat()
         var there = stat()
-        guard fstat(descriptor, &ours) == 0 || true, lstat(path, &there) == 0, there.st_mode & S_IFMT == S_IFSOCK else { return }
+        guard lstat(path, &there) == 0, there.st_mode & S_IFMT == S_IFSOCK, there.st_ino == inode else { return }
         unlink(path)
     }
 }

@@ -1,5 +1,5 @@
-// Closes connections that take too long: over a head, over a body, or by saying nothing. Hummingbird has no such limit
-// by default, and its idle timeout does not see a body that drips.
+// Closes connections that take too long: over a head, over a body, by saying nothing, or by not reading their answer.
+// Hummingbird has no such limit by default, and its idle timeout does not see a body that drips.
 
 import HTTPTypes
 import NIOCore
@@ -12,20 +12,21 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundIn = HTTPResponsePart
     typealias OutboundOut = HTTPResponsePart
 
-    private enum Phase {
-        /// Waits for a head.
-        case head
-        /// Receives a body.
-        case body(since: NIODeadline, bytes: Int)
-        /// The request is whole, the answer is being made.
-        case answer
+    /// A body in transit.
+    private struct Arrival {
+        let since = NIODeadline.now()
+        var bytes = 0
     }
 
     private let limits: ConnectionLimits
-    private var phase = Phase.head
+    /// nil between requests.
+    private var arrival: Arrival?
+    /// Requests whose answer has not been written whole; more than one when the peer pipelines.
+    private var answersDue = 0
     private var deadline = NIODeadline.distantFuture
+    /// Since when the peer takes no more of an answer.
+    private var stalledSince: NIODeadline?
     private var timer: Scheduled<Void>?
-    private var hasAnswered = false
 
     init(_ limits: ConnectionLimits) { self.limits = limits }
 
@@ -39,27 +40,34 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         switch unwrapInboundIn(data) {
         case .head:
-            phase = .body(since: .now(), bytes: 0)
-            hasAnswered = false
+            arrival = Arrival()
+            answersDue += 1
             deadline = .now() + .seconds(Int64(limits.requestSeconds))
-        case .body(let buffer):
-            if case .body(let since, let bytes) = phase { phase = .body(since: since, bytes: bytes + buffer.readableBytes) }
+        case .body(let buffer): arrival?.bytes += buffer.readableBytes
         case .end:
-            phase = hasAnswered ? .head : .answer
-            deadline = hasAnswered ? .now() + .seconds(Int64(limits.headSeconds)) : .distantFuture
+            arrival = nil
+            rest()
         }
         context.fireChannelRead(data)
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         if case .end = unwrapOutboundIn(data) {
-            hasAnswered = true
-            if case .answer = phase {
-                phase = .head
-                deadline = .now() + .seconds(Int64(limits.headSeconds))
-            }
+            answersDue = max(0, answersDue - 1)
+            rest()
         }
         context.write(data, promise: promise)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        stalledSince = context.channel.isWritable ? nil : .now()
+        context.fireChannelWritabilityChanged()
+    }
+
+    /// What is waited for when no body is: our own answer without end, or the next head.
+    private func rest() {
+        guard arrival == nil else { return }
+        deadline = answersDue > 0 ? .distantFuture : .now() + .seconds(Int64(limits.headSeconds))
     }
 
     /// One timer per connection that looks once a second: cheaper than one per request.
@@ -75,12 +83,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         guard context.channel.isActive else { return }
         let now = NIODeadline.now()
         var isLate = now > deadline
-        if case .body(let since, let bytes) = phase, now - since > .seconds(5) {
-            let seconds = (now - since).nanoseconds / 1_000_000_000
-            isLate = isLate || bytes < Int(seconds) * limits.bodyBytesPerSecondMin
+        if let arrival, now - arrival.since > .seconds(5) {
+            let seconds = (now - arrival.since).nanoseconds / 1_000_000_000
+            isLate = isLate || arrival.bytes < Int(seconds) * limits.bodyBytesPerSecondMin
         }
+        if let stalledSince, now - stalledSince > .seconds(Int64(limits.stallSeconds)) { isLate = true }
         guard isLate else { return schedule(context) }
-        if case .body = phase, !hasAnswered {
+        if arrival != nil, answersDue == 1 {
             let fields: HTTPFields = [.connection: "close", .contentLength: "0"]
             context.write(wrapOutboundOut(.head(HTTPResponse(status: .requestTimeout, headerFields: fields))), promise: nil)
             context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)

@@ -22,6 +22,8 @@ public struct ConnectionLimits: Sendable {
     public var requestSeconds = 30
     /// Least rate of a body after five seconds.
     public var bodyBytesPerSecondMin = 1024
+    /// How long a peer may take nothing of an answer that waits for it.
+    public var stallSeconds = 30
     /// All fields of one head.
     public var headerListBytesMax = 16 << 10
     /// One field.
@@ -67,6 +69,7 @@ struct HTTPListener: Sendable {
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger))
                     try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
                 }
             }

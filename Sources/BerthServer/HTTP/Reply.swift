@@ -55,9 +55,6 @@ struct Reply: Sendable {
     }
 }
 
-/// Ends a connection after its answer: what is left of the request is not read.
-struct CloseConnection: Error {}
-
 /// HTTP status by error code.
 enum ErrorStatus {
     static func of(_ error: BerthError) -> HTTPResponse.Status {

@@ -85,7 +85,13 @@ final class IngestConnection: ChannelDuplexHandler {
 
     /// While an answer is being made nothing more is read: a peer that sends on without waiting fills its own buffers.
     func read(context: ChannelHandlerContext) {
-        if isAnswering { isReadWanted = true } else { context.read() }
+        if isAnswering || !context.channel.isWritable { isReadWanted = true } else { context.read() }
+    }
+
+    /// A peer that takes no answers gets to send no requests.
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { takePending() }
+        context.fireChannelWritabilityChanged()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
@@ -139,6 +145,8 @@ final class IngestConnection: ChannelDuplexHandler {
         deadline = .now() + .seconds(Int64(shared.limits.requestSeconds))
         closesAfterAnswer = closesAfterAnswer || !head.isKeepAlive
         let request = IngestRequest(head, receivedAt: shared.clock.now())
+        // A second Host is how requests are smuggled past a proxy.
+        guard head.headers[canonicalForm: "host"].count <= 1 else { return refuse(IngestReply.twoHosts, request) }
         if let refusal = request.target.refusal { return refuse(refusal, request) }
         guard let length = request.announcedLength else { return refuse(IngestReply.badLength, request) }
         guard length <= shared.bodyBytesMax else { return refuse(tooLarge(length), request) }
@@ -182,7 +190,7 @@ final class IngestConnection: ChannelDuplexHandler {
     }
 
     private func tooLarge(_ size: Int) -> Reply {
-        .problem(BerthError(.tooLarge, "the body has \(size) bytes or more, at most \(shared.bodyBytesMax) are taken"))
+        .problem(BerthError(.tooLarge, "the body has \(size) bytes or more, at most \(shared.bodyBytesMax) are taken", hint: "the limit is [server] max_body_bytes"))
     }
 
     // MARK: Answers
@@ -220,7 +228,7 @@ final class IngestConnection: ChannelDuplexHandler {
         isTakingPending = true
         while !isAnswering, let part = pending.popFirst() { take(part) }
         isTakingPending = false
-        guard isReadWanted, !isAnswering else { return }
+        guard isReadWanted, !isAnswering, context?.channel.isWritable == true else { return }
         isReadWanted = false
         context?.read()
     }

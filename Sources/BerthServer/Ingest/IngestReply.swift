@@ -12,6 +12,7 @@ enum IngestReply {
     static let continueLine = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
     static let healthy = Reply(.ok, contentType: "text/plain", body: ByteBuffer(string: "ok\n"))
     static let badLength = Reply.problem(BerthError(.invalid, "the Content-Length is no length"))
+    static let twoHosts = Reply.problem(BerthError(.invalid, "the request has more than one Host field"))
     static let timedOut = Reply.problem(
         BerthError(.invalid, "the request took too long", hint: "send the whole body at once"), status: .requestTimeout)
     static let memoryFull = Reply.problem(

@@ -67,6 +67,7 @@ public struct IngestServer: Service {
         let decoderLimits = decoding
         let census = ConnectionCensus(limits)
         let quiescing = ServerQuiescingHelper(group: group)
+        let logger = logger
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -74,6 +75,7 @@ public struct IngestServer: Service {
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger))
                     try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
                 }
             }

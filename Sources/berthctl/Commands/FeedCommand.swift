@@ -28,6 +28,8 @@ struct FeedCommand: ParsableCommand {
                         failures = 0
                         for item in reader.take(piece) {
                             position = item.id
+                            // Without data it only says where the feed stands.
+                            guard !item.data.isEmpty else { continue }
                             show(item, session)
                             left -= 1
                             if left == 0 { return false }
@@ -79,8 +81,8 @@ struct SSEReader {
             let line = String(decoding: buffer[..<end], as: UTF8.self)
             buffer.removeSubrange(...end)
             if line.isEmpty {
-                if let id = fields["id"].flatMap({ Int64($0) }), let data = fields["data"] {
-                    items.append(Item(id: id, topic: fields["event"] ?? "", data: data))
+                if let id = fields["id"].flatMap({ Int64($0) }) {
+                    items.append(Item(id: id, topic: fields["event"] ?? "", data: fields["data"] ?? ""))
                 }
                 fields = [:]
             } else if !line.hasPrefix(":"), let colon = line.firstIndex(of: ":") {

@@ -2,6 +2,7 @@
 // value stands, so lines are found by a second look at the text.
 
 import BerthModel
+import BerthPlugins
 import Foundation
 import TOMLKit
 
@@ -24,6 +25,9 @@ struct ConfigurationFile {
                 "configuration_unreadable", "\(path) can't be read: \(error.localizedDescription)",
                 hint: "check that it exists, is UTF-8, and that the daemon's user may read it")
         }
+        if let problem = TOMLGuard.problem(in: text) {
+            throw BerthError("configuration_invalid", "\(path):\(problem.line): \(problem.reason)", hint: "the file must be TOML 1.0")
+        }
         lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         let table: TOMLTable
         do { table = try TOMLTable(string: text) } catch let error as TOMLParseError {
@@ -33,27 +37,44 @@ struct ConfigurationFile {
             throw BerthError("configuration_invalid", "\(path): \(error)", hint: "the file must be TOML 1.0")
         }
         entries = table.keys.sorted().flatMap { section -> [Entry] in
-            guard let inner = table[section]?.table else { return [Entry(name: section, value: .failure(.init("belongs in a section")))] }
+            guard let inner = table[section]?.table else { return [Entry(name: section, value: .failure(Self.homeless(section)))] }
+            if inner.keys.isEmpty, !Setting.all.contains(where: { $0.section == section }) {
+                return [Entry(name: section, value: .failure(.init("there is no such section\(Setting.nearestSection(section))")))]
+            }
             return inner.keys.sorted().map { Entry(name: "\(section).\($0)", value: Self.value(inner[$0])) }
         }
     }
 
-    /// `file:line` of a setting.
+    /// `file:line` of a setting, of the table that holds it, or just the file.
     func place(of name: String) -> String {
-        let parts = name.split(separator: ".", maxSplits: 1)
-        var section: Substring = ""
+        var section = ""
+        var nearest: Int?
         for (index, line) in lines.enumerated() {
             let line = line.drop(while: \.isWhitespace)
-            if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
-                section = line[line.index(after: line.startIndex)..<end]
-                if parts.count == 1, section == parts[0] { return "\(path):\(index + 1)" }
-            } else if let equals = line.firstIndex(of: "="), section == (parts.count == 2 ? parts[0] : ""),
-                String(line[..<equals]).trimmed == parts.last.map(String.init)
-            {
-                return "\(path):\(index + 1)"
+            let found: String
+            if line.hasPrefix("["), let end = line.lastIndex(of: "]") {
+                section = Self.plain(line[..<end].drop { $0 == "[" })
+                found = section
+            } else if !line.hasPrefix("#"), let equals = line.firstIndex(of: "=") {
+                let key = Self.plain(line[..<equals])
+                found = section.isEmpty ? key : "\(section).\(key)"
+            } else {
+                continue
             }
+            if found == name { return "\(path):\(index + 1)" }
+            if name.hasPrefix(found + ".") { nearest = nearest ?? index + 1 }
         }
-        return path
+        return nearest.map { "\(path):\($0)" } ?? path
+    }
+
+    /// A key without quotes and blanks.
+    private static func plain(_ key: some StringProtocol) -> String {
+        String(key.filter { !$0.isWhitespace && $0 != "\"" && $0 != "'" && $0 != "]" })
+    }
+
+    private static func homeless(_ key: String) -> SettingProblem {
+        let home = Setting.all.first { $0.key == key }.map { "; did you mean \(key) below [\($0.section)]?" }
+        return .init("stands outside of a section\(home ?? Setting.nearestSection(key))")
     }
 
     private static func value(_ node: (any TOMLValueConvertible)?) -> Result<Setting.Value, SettingProblem> {
@@ -69,6 +90,6 @@ struct ConfigurationFile {
             }
             return .success(.list(texts))
         }
-        return .failure(.init("a value of a type no setting has"))
+        return .failure(.init(node.table == nil ? "a value of a type no setting has" : "a table where one value is expected"))
     }
 }

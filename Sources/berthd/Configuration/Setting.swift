@@ -25,29 +25,49 @@ struct Setting: Sendable {
     let kind: Kind
     let fallback: Value
     let help: String
+    /// What its text must look like, beyond being text.
+    let form: SettingForm?
 
     var name: String { "\(section).\(key)" }
     /// `BERTH_SERVER_LISTEN`
     var environmentName: String { "BERTH_\(section)_\(key)".uppercased() }
 
     static let all: [Setting] = [
-        .init("server", "listen", .text, .text("127.0.0.1:8700"), "Address and port of the public listener; port 0 picks a free one"),
-        .init("server", "public_url", .text, .text(""), "How providers reach the listener, for the webhook URLs shown; empty: http://LISTEN"),
+        .init(
+            "server", "listen", .text, .text("127.0.0.1:8700"),
+            "Address and port of the public listener; port 0 picks a free one", form: .address),
+        .init(
+            "server", "public_url", .text, .text(""),
+            "How providers reach the listener, for the webhook URLs shown; empty: http://LISTEN", form: .webAddress),
         .init("server", "max_body_bytes", .integer(1024...26_214_400), .integer(10_485_760), "Largest webhook body"),
         .init("server", "max_connections", .integer(8...100_000), .integer(1024), "Public connections at once"),
         .init("server", "max_connections_per_address", .integer(1...100_000), .integer(64), "Public connections at once from one address"),
-        .init("control", "socket", .text, .text(""), "Path of the control socket; empty: RUNTIME_DIRECTORY/control.sock or /run/berth/control.sock"),
-        .init("control", "mode", .text, .text("0660"), "Its mode, octal"),
+        .init("server", "head_seconds", .integer(1...600), .integer(10), "From connecting, or the last answer, to a whole request head"),
+        .init("server", "request_seconds", .integer(1...3600), .integer(30), "From the head to the end of a request's body"),
+        .init("server", "min_body_rate", .integer(0...1_048_576), .integer(1024), "Bytes a second that a body must bring after five seconds"),
+        .init(
+            "control", "socket", .text, .text(""),
+            "Path of the control socket; empty: RUNTIME_DIRECTORY/control.sock or /run/berth/control.sock", form: .absolutePath),
+        .init("control", "mode", .text, .text("0660"), "Its mode, octal", form: .mode),
         .init("control", "group", .text, .text("berth"), "Its group; members get group_role; a group that does not exist is left out with a warning"),
         .init("control", "group_role", .choice(["read", "operate", "admin"]), .text("operate"), "What members of the group may do"),
-        .init("store", "url", .text, .text(""), "sqlite:///path; empty: STATE_DIRECTORY/berth.db or /var/lib/berth/berth.db"),
+        .init("control", "stall_seconds", .integer(1...600), .integer(30), "How long a feed reader may read nothing before it is dropped"),
+        .init(
+            "store", "url", .text, .text(""),
+            "sqlite:///path; empty: STATE_DIRECTORY/berth.db or /var/lib/berth/berth.db", form: .database),
         .init("store", "ballast_mib", .integer(0...4096), .integer(64), "Space held back so that deletion works on a full disk"),
         .init("store", "queue_max", .integer(64...1_000_000), .integer(20_000), "Writes waiting for a commit before deliveries are answered 503"),
-        .init("plugins", "directories", .list, .list(["/usr/lib/berth/plugins"]), "Folders whose subfolders are plugin bundles"),
+        .init(
+            "plugins", "directories", .list, .list(["/usr/lib/berth/plugins"]),
+            "Folders whose subfolders are plugin bundles", form: .absolutePath),
         .init("plugins", "isolation", .choice(["worker", "in-process"]), .text("worker"), "Where plugins run unless their manifest says otherwise"),
         .init("plugins", "sandbox", .choice(["required", "best-effort"]), .text("required"), "Whether a worker may run where the kernel lacks Landlock or seccomp"),
-        .init("plugins", "worker", .text, .text(""), "Path of berth-worker; empty: beside berthd, or /usr/lib/berth/berth-worker"),
-        .init("vault", "key_file", .text, .text(""), "File with the vault key, mode 0600; empty: the systemd credential berth-vault-key, or vault.key beside the database"),
+        .init(
+            "plugins", "worker", .text, .text(""),
+            "Path of berth-worker; empty: beside berthd, or /usr/lib/berth/berth-worker", form: .absolutePath),
+        .init(
+            "vault", "key_file", .text, .text(""),
+            "File with the vault key, mode 0600; empty: the systemd credential berth-vault-key, or vault.key beside the database", form: .absolutePath),
         .init("vault", "create_key", .boolean, .boolean(true), "Make the key file when there is neither a key nor a sealed secret yet"),
         .init("dispatch", "lanes", .integer(1...1024), .integer(16), "Connections whose events are processed at once"),
         .init("sync", "max_concurrent", .integer(1...256), .integer(8), "Sync runs at once"),
@@ -57,17 +77,34 @@ struct Setting: Sendable {
         .init("retention", "notice_hours", .integer(1...8760), .integer(48), "Hours that feed notices are kept"),
         .init("retention", "audit_days", .integer(1...3650), .integer(365), "Days that audit entries are kept"),
         .init("retention", "run_days", .integer(1...3650), .integer(90), "Days that sync runs are kept"),
-        .init("egress", "private_networks", .list, .list([]), "Private address ranges that requests to providers may reach, as CIDR"),
+        .init(
+            "egress", "private_networks", .list, .list([]),
+            "Private address ranges that requests to providers may reach, as CIDR", form: .network),
         .init("log", "level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), .text("info"), "Least level that is logged"),
         .init("log", "format", .choice(["json", "text"]), .text("json"), "One JSON object or one readable line per entry"),
     ]
 
-    init(_ section: String, _ key: String, _ kind: Kind, _ fallback: Value, _ help: String) {
+    init(_ section: String, _ key: String, _ kind: Kind, _ fallback: Value, _ help: String, form: SettingForm? = nil) {
         self.section = section
         self.key = key
         self.kind = kind
         self.fallback = fallback
         self.help = help
+        self.form = form
+    }
+
+    /// The name that was probably meant: of the same section if there is such a section.
+    static func nearest(_ name: String) -> String? {
+        let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
+        let section = all.filter { $0.section == parts.first }
+        guard parts.count == 2, !section.isEmpty else { return NearestName.of(name, among: all.map(\.name)) }
+        if let key = NearestName.of(parts[1], among: section.map(\.key)) { return "\(parts[0]).\(key)" }
+        return all.first { $0.key == parts[1] }?.name
+    }
+
+    /// `; did you mean [server]?`, or nothing.
+    static func nearestSection(_ name: String) -> String {
+        NearestName.of(name, among: Set(all.map(\.section)).sorted()).map { "; did you mean [\($0)]?" } ?? ""
     }
 
     /// Reads the value from text (environment, flag); an error message otherwise.
@@ -81,14 +118,20 @@ struct Setting: Sendable {
             case "false", "0", "no", "off": return .success(.boolean(false))
             default: return .failure(.init("'\(text)' is neither true nor false"))
             }
-        case .list: return .success(.list(text.split(separator: ",").map { String($0).trimmed }))
+        case .list: return checked(.list(text.split(separator: ",").map { String($0).trimmed }))
         }
     }
 
     /// Checks type and bounds.
     func checked(_ value: Value) -> Result<Value, SettingProblem> {
         switch (kind, value) {
-        case (.text, .text), (.boolean, .boolean), (.list, .list): return .success(value)
+        case (.boolean, .boolean): return .success(value)
+        case (.text, .text(let text)):
+            if let problem = form?.problem(of: text) { return .failure(problem) }
+            return .success(value)
+        case (.list, .list(let texts)):
+            for text in texts { if let problem = form?.problem(of: text) { return .failure(problem) } }
+            return .success(value)
         case (.integer(let range), .integer(let number)):
             guard range.contains(number) else {
                 return .failure(.init("\(number) is outside \(range.lowerBound) to \(range.upperBound)"))

@@ -1,0 +1,126 @@
+"""Providers that answer nonsense: the run ends in error with a message that says what came, what was committed stays, and the next
+run recovers everything."""
+
+import unittest
+
+from rig import Berthd, Mock, wait_for
+
+PROVIDERS = ("ringba", "retreaver", "trackdrive")
+
+
+class BadProviders(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.mock = Mock(PROVIDERS, ["--calls", "1200"])
+        cls.berthd = Berthd().start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.berthd.stop()
+        cls.mock.stop()
+
+    def tearDown(self):
+        self.faults()
+        self.assertIsNone(self.berthd.process.poll(), self.berthd.log()[-2000:])
+
+    def faults(self, *faults):
+        answer = self.mock.request("PUT", "/_mock/faults", {"faults": list(faults)})
+        self.assertLess(answer.status, 300, answer)
+
+    def add(self, provider, name):
+        return self.berthd.post("/v1/connections", self.mock.connection(provider, name=name, streams={}), expect=(201,))["id"]
+
+    def sync(self, *connections, stream="calls"):
+        """Runs one sync of each at the same time; the ended runs."""
+        runs = [self.berthd.post(f"/v1/connections/{c}/streams/{stream}/sync")["id"] for c in connections]
+        ended = lambda run: (lambda r: r if r["status"] not in ("queued", "running") else None)(self.berthd.get(f"/v1/runs/{run}"))
+        return [wait_for(lambda run=run: ended(run), 90, f"run {run} to end") for run in runs]
+
+    def ids(self, connection):
+        return sorted(r["external_id"] for r in self.berthd.all_items(f"/v1/records/call?connection={connection}"))
+
+    def recovers(self, connections):
+        self.faults()
+        for connection, provider, run in zip(connections, PROVIDERS, self.sync(*connections)):
+            self.assertEqual(run["status"], "success", run)
+            self.assertEqual(self.ids(connection), sorted(c["external_id"] for c in self.mock.truth(provider)), provider)
+
+    def test_nonsense_ends_the_run_with_what_came(self):
+        # Would break: a run that hangs, retries for ever, or "decoding failed" with nothing to act on.
+        for fault, words in {
+            "html": ("HTML", "html"), "truncated-json": ("JSON",), "http-500": ("500",), "auth-expired:0": ("401",), "gzip-bomb": ("MiB", "bytes", "large"),
+            "huge-body": ("MiB", "bytes", "large"), "redirect-loopback": ("302", "redirect"), "reset": ("reset", "broke", "closed", "ended"),
+        }.items():
+            with self.subTest(fault):
+                connections = [self.add(provider, f"{fault.split(':')[0]}-{provider}") for provider in PROVIDERS]
+                self.faults(fault)
+                for provider, run in zip(PROVIDERS, self.sync(*connections)):
+                    self.assertEqual(run["status"], "failed", (provider, run))
+                    message = run["error"]["message"]
+                    self.assertTrue(any(word.lower() in message.lower() for word in words), f"{provider}: {message}")
+                    self.assertEqual(run["counts"]["created"], 0)
+                    view = self.berthd.get(f"/v1/connections/{run['connection']}")
+                    self.assertEqual(view["failures"], 1)
+                    self.assertEqual(view["last_error"], message)
+                self.recovers(connections)
+
+    def test_paging_that_stands_still_ends_the_run(self):
+        # Would break: R10: a loop that fills the store and never ends.
+        connections = [self.add(provider, f"loop-{provider}") for provider in PROVIDERS]
+        self.faults("loop-paging")
+        for provider, run in zip(PROVIDERS, self.sync(*connections)):
+            self.assertIn(run["status"], ("failed", "success"), (provider, run))
+            if run["status"] == "failed":
+                self.assertTrue(any(word in run["error"]["message"] for word in ("stand", "same", "again", "loop")), run)
+            self.assertLessEqual(run["pages"], 10, (provider, run))
+            # A provider whose lists tell their length may be found out at the end of them; nothing may be claimed that was not seen.
+            if run["status"] == "success":
+                self.assertEqual(len(self.ids(run["connection"])), 1200, (provider, run))
+        self.recovers(connections)
+
+    def test_a_failure_in_the_middle_keeps_what_was_committed(self):
+        # Would break: checkpoints: the next run begins again from nothing, or skips what failed.
+        connections = [self.add(provider, f"middle-{provider}") for provider in PROVIDERS]
+        for connection, provider in zip(connections, PROVIDERS):
+            with self.subTest(provider):
+                self.faults("auth-expired:1")
+                (run,) = self.sync(connection)
+                self.assertEqual(run["status"], "failed", run)
+                kept = self.ids(connection)
+                self.assertEqual(len(kept), run["counts"]["created"])
+                self.faults()
+                (again,) = self.sync(connection)
+                self.assertEqual(again["status"], "success", again)
+                truth = sorted(c["external_id"] for c in self.mock.truth(provider))
+                self.assertEqual(self.ids(connection), truth)
+                self.assertTrue(set(kept) <= set(truth))
+
+    def test_three_failures_put_the_connection_in_error_and_success_clears_it(self):
+        # Would break: an operator who never learns that a connection stands still.
+        connection = self.add("ringba", "thrice")
+        self.faults("html")
+        for _ in range(3):
+            self.assertEqual(self.sync(connection)[0]["status"], "failed")
+        view = self.berthd.get(f"/v1/connections/{connection}")
+        self.assertEqual((view["status"], view["failures"]), ("error", 3), view)
+        part = next(p for p in self.berthd.get("/v1/health")["parts"] if p["name"].startswith("connection:") and "thrice" in p["name"])
+        self.assertEqual(part["status"], "degraded")
+        self.assertIn("hint", part)
+        self.faults()
+        self.assertEqual(self.sync(connection)[0]["status"], "success")
+        view = self.berthd.get(f"/v1/connections/{connection}")
+        self.assertEqual((view["status"], view["failures"]), ("active", 0), view)
+
+    def test_checking_a_credential_says_what_is_wrong(self):
+        # Would break: `connection check` that only says no.
+        connection = self.add("ringba", "checked")
+        self.assertTrue(self.berthd.post(f"/v1/connections/{connection}/check")["ok"])
+        for fault in ("html", "auth-expired:0", "http-500", "truncated-json"):
+            self.faults(fault)
+            result = self.berthd.post(f"/v1/connections/{connection}/check")
+            self.assertFalse(result["ok"], fault)
+            self.assertTrue(result["failure"]["message"], fault)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
