@@ -1,6 +1,7 @@
 // Faults of the token endpoint: each does what its name says, and leaves grants as it says.
 
 import Foundation
+import Glibc
 import Testing
 
 @Suite struct OAuthFaultTests {
@@ -24,16 +25,18 @@ import Testing
         #expect(client.status == 401 && client.error == "invalid_client")
         #expect(try struck("token-redirect").headers["location"]?.hasSuffix("/_mock/trap") == true)
         #expect(try struck("token-gzip-bomb").headers["content-encoding"] == "gzip")
+        let quiet = try struck("token-error-200")
+        #expect(quiet.status == 200 && quiet.error == "bad_refresh_token")
         #expect(throws: (any Error).self) { try struck("token-reset") }
         try mock.fault()
         #expect(try mock.refresh(tokens.refresh).status == 200, "the grant is alive and its first refresh token unspent")
         let entries = try mock.entries().dropFirst()
         let wanted = [
             "token-html", "token-500", "token-empty", "token-429", "token-invalid-grant", "token-invalid-client", "token-redirect",
-            "token-gzip-bomb", "token-reset", "issued",
+            "token-gzip-bomb", "token-error-200", "token-reset", "issued",
         ]
         #expect(entries.map { $0["outcome"] as? String } == wanted)
-        #expect(entries.map { $0["status"] as? Int } == [200, 500, 200, 429, 400, 401, 302, 200, 0, 200])
+        #expect(entries.map { $0["status"] as? Int } == [200, 500, 200, 429, 400, 401, 302, 200, 200, 0, 200])
         #expect(entries.allSatisfy { $0["grant_type"] as? String == "refresh_token" && $0["finished_at"] is Int })
     }
 
@@ -75,6 +78,28 @@ import Testing
         #expect(try struck("token-slow:0.3").status == 200)
         #expect(ContinuousClock.now - before >= .milliseconds(300))
         #expect(try struck("token-drip:0.001").access.hasPrefix("mock_at_"))
+    }
+
+    // Without this, a client that gives up would leave the count of requests in flight wrong for good.
+    @Test func aClientThatGivesUpIsStillCounted() throws {
+        let mock = try MockProcess.oauth()
+        let tokens = try mock.connect()
+        try mock.fault("token-slow:0.2*1")
+        let body = MockProcess.encoded(["grant_type": "refresh_token", "refresh_token": tokens.refresh].merging(MockProcess.secret) { $1 })
+        let socket = try LoopbackSocket(port: mock.port)
+        let type = "application/x-www-form-urlencoded"
+        let head =
+            "POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: \(type)\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+        let bytes = Array((head + body).utf8)
+        #expect(send(socket.descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count)
+        func count(_ name: String) throws -> Int? { (try mock.told("ledger")["token_requests"] as? [String: Any])?[name] as? Int }
+        let deadline = ContinuousClock.now + .seconds(5)
+        while try count("total") != 2, ContinuousClock.now < deadline {}
+        close(socket.descriptor)
+        while try count("in_flight") != 0, ContinuousClock.now < deadline {}
+        #expect(try count("in_flight") == 0)
+        #expect(try mock.entries().last?["outcome"] as? String == "issued", "it was rotated all the same")
+        #expect(try mock.refresh(tokens.refresh).error == "invalid_grant")
     }
 
     // Without this, a fault meant for one request would strike the retry too, and token faults the API.

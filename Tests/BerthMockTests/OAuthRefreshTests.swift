@@ -17,7 +17,9 @@ import Testing
         #expect(try mock.api("me", third.access).status == 401)
         #expect(try mock.refresh(third.refresh ?? "").error == "invalid_grant")
         let grant = try #require(try mock.grants().first)
-        #expect(grant["alive"] as? Bool == false && grant["revoked_by"] as? String == "refresh_reuse" && grant["reused_generation"] as? Int == 2)
+        #expect(
+            grant["alive"] as? Bool == false && grant["revoked_by"] as? String == "refresh_reuse" && grant["reused_generation"] as? Int == 2
+        )
         let grants = try mock.told("ledger")["grants"] as? [String: Any]
         #expect(grants?["alive"] as? Int == 0 && (grants?["by_reason"] as? [String: Int]) == ["refresh_reuse": 1])
         let presented = try mock.entries().map { $0["presented_generation"] as? Int }

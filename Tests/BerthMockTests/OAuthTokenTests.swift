@@ -52,7 +52,9 @@ import Testing
         #expect(wrong.status == 401 && wrong.error == "invalid_client" && wrong.headers["www-authenticate"]?.hasPrefix("Basic") == true)
         let body = try mock.token(ask.merging(["client_id": "mock-client", "client_secret": "no"]) { $1 })
         #expect(body.status == 401 && body.headers["www-authenticate"] == nil)
-        #expect(try mock.token(ask.merging(["client_secret": "s%c:r et"]) { $1 }, headers: basic("mock-client", "s%c:r et")).error == "invalid_request")
+        #expect(
+            try mock.token(ask.merging(["client_secret": "s%c:r et"]) { $1 }, headers: basic("mock-client", "s%c:r et")).error
+                == "invalid_request")
         #expect(try mock.token(ask.merging(["client_id": "mock-public"]) { $1 }).error == "unauthorized_client")
         let code = try mock.code(["client_id": "mock-public"])
         #expect(try mock.redeem(code, ["client_id": "mock-public", "client_secret": ""]).status == 200, "public with PKCE")
@@ -91,12 +93,17 @@ import Testing
         let mock = try MockProcess.oauth(#"extra={"instance_url":"https://na1.example","id":7}"#, "expires_in=false", "access_seconds=0")
         let reply = try mock.redeem(try mock.code())
         #expect(reply.object["expires_in"] == nil && reply.object["instance_url"] as? String == "https://na1.example")
+        #expect(reply.object["id"] as? Int == 7)
         #expect(try mock.api("me", reply.access).status == 401, "it expires all the same")
         try mock.set(["expires_in": true, "access_seconds": "never", "issues_refresh": false])
         let endless = try mock.redeem(try mock.code())
         #expect(endless.object["expires_in"] == nil && endless.refresh == nil)
         #expect(try mock.api("me", endless.access).status == 200)
-        try mock.set(["clock_skew_seconds": -3600])
+        try mock.set(["extra": #"{"expires_in":"soon","scope":null,"access_token":[{"a":1.5}]}"#])
+        let odd = try mock.redeem(try mock.code()).object
+        #expect(
+            odd["expires_in"] as? String == "soon" && odd["scope"] == nil && (odd["access_token"] as? [[String: Double]]) == [["a": 1.5]])
+        try mock.set(["clock_skew_seconds": -3600, "extra": ""])
         let created = try #require(try mock.redeem(try mock.code()).object["created_at"] as? Int)
         #expect(abs(Double(created) - Date().timeIntervalSince1970 + 3600) < 60)
     }
@@ -116,7 +123,8 @@ import Testing
         let mock = try MockProcess.oauth()
         func revoke(_ token: String, _ client: [String: String] = MockProcess.secret) throws -> MockProcess.Answer {
             let headers = ["Content-Type": "application/x-www-form-urlencoded"]
-            return try mock.request("POST", "/oauth/revoke", headers: headers, body: MockProcess.encoded(client.merging(["token": token]) { $1 }))
+            return try mock.request(
+                "POST", "/oauth/revoke", headers: headers, body: MockProcess.encoded(client.merging(["token": token]) { $1 }))
         }
         let tokens = try mock.connect()
         #expect(try revoke(tokens.refresh, ["client_id": "mock-client", "client_secret": "no"]).status == 401)

@@ -88,7 +88,8 @@ extension AuthorizationServer {
         let body = request.document
         let client = body?["client"]?.text ?? settings.clients.first?.id ?? ""
         let scopes = (body?["scope"]?.text ?? settings.defaultScope).split(separator: " ").map(String.init)
-        let grant = book.begin(client: client, account: body?["account"]?.text ?? settings.account, scopes: scopes, type: "issued", now: now)
+        let grant = book.begin(
+            client: client, account: body?["account"]?.text ?? settings.account, scopes: scopes, type: "issued", now: now)
         let issued = try book.issue(grant.id, withRefresh: settings.issuesRefresh, settings: settings, now: now)
         return .json(201) { json in
             json.object { json in
@@ -160,7 +161,9 @@ extension AuthorizationServer {
                 for (name, thing) in resources.cached.sorted(by: { $0.key < $1.key }) {
                     json.object(name) { json in
                         json.put("version", thing.version)
-                        json.object("full") { json in for (variant, count) in thing.full.sorted(by: { $0.key < $1.key }) { json.put(variant, count) } }
+                        json.object("full") { json in
+                            for (variant, count) in thing.full.sorted(by: { $0.key < $1.key }) { json.put(variant, count) }
+                        }
                         json.object("not_modified") { json in
                             for (variant, count) in thing.notModified.sorted(by: { $0.key < $1.key }) { json.put(variant, count) }
                         }

@@ -14,7 +14,9 @@ extension AuthorizationServer {
             if let state = form["state"] { fields.append(("state", state)) }
             fields.append(("iss", Self.issuer(request)))
             let query = fields.map { "\($0.0)=\(percentEncoded($0.1))" }.joined(separator: "&")
-            return Reply(status: 302, headers: [("Location", redirect + (redirect.contains("?") ? "&" : "?") + query), ("Cache-Control", "no-store")])
+            return Reply(
+                status: 302,
+                headers: [("Location", redirect + (redirect.contains("?") ? "&" : "?") + query), ("Cache-Control", "no-store")])
         }
         func fail(_ code: String, _ text: String) -> Reply {
             ledger.authorizations[code, default: 0] += 1
@@ -37,7 +39,8 @@ extension AuthorizationServer {
         ledger.authorizations["granted", default: 0] += 1
         let code = book.add(
             AuthorizationCode(
-                client: client.id, redirect: redirect, challenge: challenge, scopes: scopes, account: form["login_hint"] ?? settings.account,
+                client: client.id, redirect: redirect, challenge: challenge, scopes: scopes,
+                account: form["login_hint"] ?? settings.account,
                 expiresAt: now + Milliseconds(settings.codeSeconds) * 1000))
         return answer([("code", code)])
     }

@@ -105,10 +105,13 @@ extension AuthorizationServer {
             isUnchanged = offered.contains { $0 == "*" || $0 == full || $0 == tag || $0 == "W/" + tag }
         case "last-modified":
             headers.append(("Last-Modified", thing.changedAt.httpDate))
-            if let since = request.headers["if-modified-since"].flatMap(Milliseconds.init(httpDate:)) { isUnchanged = thing.changedAt / 1000 <= since / 1000 }
+            if let since = request.headers["if-modified-since"].flatMap(Milliseconds.init(httpDate:)) {
+                isUnchanged = thing.changedAt / 1000 <= since / 1000
+            }
         case "no-store": headers += [("Cache-Control", "no-store"), ("ETag", tag)]
         case "plain": break
-        default: return .json(404) { $0.object { $0.put("error", "variants are etag, weak-etag, last-modified, max-age, no-store, plain") } }
+        default:
+            return .json(404) { $0.object { $0.put("error", "variants are etag, weak-etag, last-modified, max-age, no-store, plain") } }
         }
         guard !isUnchanged else {
             thing.notModified[variant, default: 0] += 1
@@ -126,7 +129,9 @@ extension AuthorizationServer {
     }
 
     private func limited(_ style: String, _ token: String) -> Reply {
-        guard let style = LimitStyle(rawValue: style) else { return .json(404) { $0.object { $0.put("error", "no limit style \(style)") } } }
+        guard let style = LimitStyle(rawValue: style) else {
+            return .json(404) { $0.object { $0.put("error", "no limit style \(style)") } }
+        }
         let (limit, length) = (settings.limit.requests, settings.limit.seconds)
         let outcome = resources.windows[settings.isLimitPerToken ? token : "", default: RequestWindow()].admit(
             limit: limit, lengthMilliseconds: Milliseconds(length) * 1000, isSliding: settings.isLimitSliding, now: clock())
@@ -139,7 +144,9 @@ extension AuthorizationServer {
                 ("X-RateLimit-Reset", String(style == .xRateLimit ? Int((reset + 999) / 1000) : wait)),
             ]
         case .rateLimit:
-            headers = [("RateLimit-Policy", "\"minute\";q=\(limit);w=\(length)"), ("RateLimit", "\"minute\";r=\(outcome.remaining);t=\(wait)")]
+            headers = [
+                ("RateLimit-Policy", "\"minute\";q=\(limit);w=\(length)"), ("RateLimit", "\"minute\";r=\(outcome.remaining);t=\(wait)"),
+            ]
         case .retryAfter: if !outcome.isAdmitted { headers = [("Retry-After", String(wait))] }
         case .retryAfterDate: if !outcome.isAdmitted { headers = [("Retry-After", (reset + 999).httpDate)] }
         case .body, .bare: break

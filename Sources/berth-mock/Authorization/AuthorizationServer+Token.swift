@@ -36,7 +36,7 @@ extension AuthorizationServer {
             let parameters = try TokenParameters(request, form: settings.tokenForm)
             ledger.change(number) { $0.grantType = parameters["grant_type"] }
             let issued = try issue(request, parameters, number, twist)
-            reply = tokenReply(issued, asked: parameters["scope"], hasWrongType: twist.hasWrongType)
+            reply = tokenReply(issued, hasWrongType: twist.hasWrongType)
             ledger.change(number) { entry in
                 entry.outcome = "issued"
                 entry.grant = issued.grant.id
@@ -58,7 +58,9 @@ extension AuthorizationServer {
         _ request: APIRequest, _ parameters: TokenParameters, _ number: Int, _ twist: TokenTwist
     ) throws(OAuthFailure) -> IssuedTokens {
         guard let name = parameters["grant_type"] else { throw .invalidRequest("grant_type is missing") }
-        guard let type = GrantType(rawValue: name) else { throw OAuthFailure(code: "unsupported_grant_type", text: "no grant type \(name)") }
+        guard let type = GrantType(rawValue: name) else {
+            throw OAuthFailure(code: "unsupported_grant_type", text: "no grant type \(name)")
+        }
         if type == .jwtBearer { return try assert(request, parameters, number, twist) }
         let credentials = try ClientCredentials(request, parameters, settings: settings)
         let client = credentials.client.id
@@ -118,7 +120,8 @@ extension AuthorizationServer {
         guard let text = parameters["assertion"] else { throw .invalidRequest("assertion is missing") }
         let issuer = Self.issuer(request)
         let assertion = try JWTAssertion(
-            text, keys: settings.assertionKeys, audiences: settings.assertionAudience.map { [$0] } ?? [issuer + "/oauth/token", issuer], now: now)
+            text, keys: settings.assertionKeys, audiences: settings.assertionAudience.map { [$0] } ?? [issuer + "/oauth/token", issuer],
+            now: now)
         guard let client = settings.client(assertion.issuer) else { throw .invalidGrant("assertion iss is no client id") }
         if request.headers["authorization"] != nil || parameters["client_id"] != nil {
             guard try ClientCredentials(request, parameters, settings: settings).client.id == client.id else {
@@ -167,17 +170,22 @@ extension AuthorizationServer {
         lastMints[key] = now
     }
 
-    private func tokenReply(_ issued: IssuedTokens, asked: String?, hasWrongType: Bool) -> Reply {
-        .json(headers: OAuthFailure.unstored) { json in
+    // `extra` has the last word: a member of the same name replaces what would stand there, and null leaves it out.
+    private func tokenReply(_ issued: IssuedTokens, hasWrongType: Bool) -> Reply {
+        let extra = settings.extra.flatMap { JSONDocument(parsing: Array($0.utf8)) }?.members ?? [:]
+        return .json(headers: OAuthFailure.unstored) { json in
             json.object { json in
-                json.put("access_token", issued.access)
-                json.put("token_type", hasWrongType ? "mac" : "Bearer")
-                if settings.tellsExpiry, let seconds = settings.accessSeconds { json.put("expires_in", seconds) }
-                if let refresh = issued.refresh { json.put("refresh_token", refresh) }
-                json.put("scope", issued.token.scopes.joined(separator: " "))
-                json.put("created_at", Int(issued.token.issuedAt / 1000))
-                guard let extra = settings.extra.flatMap({ JSONDocument(parsing: Array($0.utf8)) }) else { return }
-                for (name, value) in extra.members.sorted(by: { $0.key < $1.key }) { json.put(name, value.text) }
+                func own(_ name: String, _ write: (inout JSONText) -> Void) { if extra[name] == nil { write(&json) } }
+                own("access_token") { $0.put("access_token", issued.access) }
+                own("token_type") { $0.put("token_type", hasWrongType ? "mac" : "Bearer") }
+                if settings.tellsExpiry, let seconds = settings.accessSeconds { own("expires_in") { $0.put("expires_in", seconds) } }
+                if let refresh = issued.refresh { own("refresh_token") { $0.put("refresh_token", refresh) } }
+                own("scope") { $0.put("scope", issued.token.scopes.joined(separator: " ")) }
+                own("created_at") { $0.put("created_at", Int(issued.token.issuedAt / 1000)) }
+                for (name, value) in extra.sorted(by: { $0.key < $1.key }) {
+                    if case .null = value { continue }
+                    json.put(name, value)
+                }
             }
         }
     }

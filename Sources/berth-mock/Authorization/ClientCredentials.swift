@@ -13,7 +13,9 @@ struct TokenParameters: Sendable {
         let type = request.headers["content-type"] ?? ""
         if type.hasPrefix("application/json") {
             guard form != .form else { throw .invalidRequest("this server reads application/x-www-form-urlencoded only") }
-            guard let document = request.document, case .object(let members) = document else { throw .invalidRequest("body is no JSON object") }
+            guard let document = request.document, case .object(let members) = document else {
+                throw .invalidRequest("body is no JSON object")
+            }
             values = members.compactMapValues(\.text)
         } else if type.hasPrefix("application/x-www-form-urlencoded") {
             guard form != .json else { throw .invalidRequest("this server reads application/json only") }

@@ -92,7 +92,7 @@ struct OAuthSettings: Sendable {
     var assertionKeys: [AssertionKey] = []
     /// nil: the token endpoint's URL or the issuer.
     var assertionAudience: String?
-    /// Members added to every token reply, as JSON text of an object.
+    /// Members of every token reply, as JSON text of an object; they replace the server's own, and null leaves one out.
     var extra: String?
     var itemCount = 95
     var limit = (requests: 100, seconds: 60)
@@ -138,7 +138,11 @@ struct OAuthSettings: Sendable {
             user = try Self.word(name, parts.count == 2 ? (parts[0], parts[1]) : nil)
         case "jwt_key": assertionKeys.append(try AssertionKey(pemOrPath: value))
         case "jwt_audience": assertionAudience = value.isEmpty ? nil : value
-        case "extra": extra = value.isEmpty ? nil : try Self.word(name, JSONDocument(parsing: Array(value.utf8)).map { _ in value })
+        case "extra":
+            extra =
+                value.isEmpty
+                ? nil
+                : try Self.word(name, JSONDocument(parsing: Array(value.utf8)).flatMap { if case .object = $0 { value } else { nil } })
         case "items": itemCount = try Self.number(name, value)
         case "limit":
             let parts = value.split(separator: "/").map { Int($0) ?? 0 }

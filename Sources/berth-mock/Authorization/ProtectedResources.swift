@@ -67,8 +67,8 @@ struct RequestWindow: Sendable {
         var wait: Milliseconds
     }
 
-    /// Counts one request. Refused ones don't count against the limit. - Parameter isSliding: any stretch of a window's length holds at most
-    /// `limit`; else windows begin at whole multiples of their length since 1970.
+    /// Counts one request. Refused ones don't count against the limit. - Parameter isSliding: any stretch of a window's length holds at
+    /// most `limit`; else windows begin at whole multiples of their length since 1970.
     mutating func admit(limit: Int, lengthMilliseconds length: Milliseconds, isSliding: Bool, now: Milliseconds) -> Outcome {
         if isSliding {
             while oldest < admitted.count, admitted[oldest] <= now - length { oldest += 1 }

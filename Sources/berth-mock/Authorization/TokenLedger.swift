@@ -90,7 +90,9 @@ struct TokenLedger: Sendable {
             json.object("by_grant_type") { json in Self.write(entries.map { $0.grantType ?? "unknown" }, to: &json) }
             json.object("by_outcome") { json in Self.write(entries.map(\.outcome), to: &json) }
         }
-        json.object("authorizations") { json in for (name, count) in authorizations.sorted(by: { $0.key < $1.key }) { json.put(name, count) } }
+        json.object("authorizations") { json in
+            for (name, count) in authorizations.sorted(by: { $0.key < $1.key }) { json.put(name, count) }
+        }
         json.object("revocations") { json in for (name, count) in revocations.sorted(by: { $0.key < $1.key }) { json.put(name, count) } }
         guard withEntries else { return }
         json.array("entries") { json in for entry in entries { json.object { entry.write(to: &$0) } } }

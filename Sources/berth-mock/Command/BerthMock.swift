@@ -18,7 +18,7 @@ struct BerthMock: AsyncParsableCommand {
               retreaver   ?api_key=mock-retreaver-key&company_id=4242
               trackdrive  basic tdpubMOCK:tdprvMOCK, or Authorization: Token mock-trackdrive-token
 
-            Faults (KIND or KIND:PROBABILITY; more than one may be given):
+            Faults (KIND or KIND:PROBABILITY, with *N behind it N times only; more than one may be given):
             \(FaultKind.allCases.map { "  \($0.rawValue): \($0.explanation)" }.joined(separator: "\n"))
 
             Authorization server (--oauth, or the name oauth among the providers): GET /oauth/authorize, POST /oauth/token,
@@ -26,7 +26,8 @@ struct BerthMock: AsyncParsableCommand {
             Its settings (--oauth-set NAME=VALUE, PUT /_mock/oauth/settings):
             \(OAuthSettings.explanation)
 
-            Own routes: /_mock/oauth/{ledger,grants,expire,requests,limits,cached,settings}, GET /_mock/ledger[?ids=1], GET /_mock/calls/PROVIDER, GET and PUT /_mock/faults,
+            Own routes: /_mock/oauth/{ledger,grants,expire,requests,limits,cached,settings},
+            GET /_mock/ledger[?ids=1], GET /_mock/calls/PROVIDER, GET and PUT /_mock/faults,
             POST /_mock/webhooks, DELETE /_mock/webhooks/PROVIDER, POST /_mock/send, POST /_mock/late-changes.
             """)
 

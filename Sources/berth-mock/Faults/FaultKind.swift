@@ -24,6 +24,7 @@ enum FaultKind: String, Sendable, CaseIterable {
     case token429 = "token-429"
     case tokenInvalidGrant = "token-invalid-grant"
     case tokenInvalidClient = "token-invalid-client"
+    case tokenError200 = "token-error-200"
     case tokenReset = "token-reset"
     case tokenRedirect = "token-redirect"
     case tokenHugeBody = "token-huge-body"
@@ -76,12 +77,13 @@ enum FaultKind: String, Sendable, CaseIterable {
         case .duplicateWebhooks: "accepted webhooks are sent again"
         case .shuffledWebhooks: "webhooks leave in random order, eight at a time"
         case .badSignature: "signed webhooks carry a wrong signature"
-        case .tokenHTML: "token endpoint answers 200 with an HTML page; nothing issued (so the next eight)"
+        case .tokenHTML: "token endpoint answers 200 with an HTML page; nothing issued (so the next ten)"
         case .token500: "token endpoint answers 500"
         case .tokenEmpty: "token endpoint answers 200 without a body"
         case .token429: "token endpoint answers 429 with Retry-After: N (token-429:N, default 1)"
         case .tokenInvalidGrant: "token endpoint says invalid_grant and leaves the grant alive"
         case .tokenInvalidClient: "token endpoint says invalid_client"
+        case .tokenError200: "token endpoint answers 200 with an error in the JSON, as GitHub does"
         case .tokenReset: "token endpoint resets the connection before it does anything"
         case .tokenRedirect: "token endpoint answers 302 to a trap on this listener"
         case .tokenHugeBody: "token endpoint answers 256 MiB"
@@ -109,7 +111,9 @@ struct Fault: Sendable {
     init(_ text: String) throws(MockProblem) {
         let halves = text.split(separator: "*", maxSplits: 1).map(String.init)
         if halves.count > 1 {
-            guard let count = Int(halves[1]), count > 0 else { throw MockProblem("fault '\(text)': the part after the star is a count from 1") }
+            guard let count = Int(halves[1]), count > 0 else {
+                throw MockProblem("fault '\(text)': the part after the star is a count from 1")
+            }
             remaining = count
         }
         let parts = (halves.first ?? "").split(separator: ":", maxSplits: 1).map(String.init)
