@@ -10,6 +10,8 @@ let strict: [SwiftSetting] = [
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+/// RSA signatures, which Crypto alone does not have; the mock verifies JWT bearer assertions with it.
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
@@ -52,7 +54,7 @@ let floor2: [Target] = [
     .target(
         name: "BerthGrants",
         dependencies: [
-            "BerthModel", "BerthSeams", "CBerthLinux", crypto, .product(name: "CryptoExtras", package: "swift-crypto"), logging,
+            "BerthModel", "BerthSeams", "CBerthLinux", crypto, cryptoExtras, logging,
         ], swiftSettings: strict),
     .target(
         name: "BerthPlugins",
@@ -85,7 +87,7 @@ let side: [Target] = [
         name: "berth-worker", dependencies: ["BerthModel", "BerthWire", "BerthLoader", "CBerth", "CBerthLinux"], swiftSettings: strict),
     .executableTarget(
         name: "berth-mock",
-        dependencies: [.product(name: "Hummingbird", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types"), arguments, crypto, logging]
+        dependencies: [.product(name: "Hummingbird", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types"), arguments, crypto, cryptoExtras, logging]
             + nio, exclude: ["README.md"], swiftSettings: strict),
 ]
 
@@ -130,7 +132,7 @@ let tests: [Target] = [
     .testTarget(name: "BerthModelTests", dependencies: ["BerthModel"], exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "BerthWireTests", dependencies: ["BerthWire", "BerthModel"], swiftSettings: strict),
     .testTarget(name: "BerthLoaderTests", dependencies: ["BerthLoader", "BerthModel"], exclude: ["Plugins"], swiftSettings: strict),
-    .testTarget(name: "BerthMockTests", dependencies: ["berth-mock", crypto], swiftSettings: strict),
+    .testTarget(name: "BerthMockTests", dependencies: ["berth-mock", crypto, cryptoExtras], swiftSettings: strict),
     .testTarget(name: "BerthPluginsTests", dependencies: ["BerthPlugins", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
     .testTarget(
         name: "Conformance",

@@ -8,10 +8,16 @@ struct AdminAPI: Sendable {
     let tally: RequestTally
     let faults: FaultBoard
     let allowsRemote: Bool
+    /// nil: not played.
+    let authorization: AuthorizationServer?
 
     /// Answers a request below `/_mock`.
     func answer(_ request: APIRequest) async -> Reply {
         let path = Array(request.segments.dropFirst())
+        if path.first == "oauth" {
+            guard let authorization else { return Self.problem(404, "no authorization server is played; start with --oauth") }
+            return await authorization.administer(request, path: Array(path.dropFirst()))
+        }
         do {
             switch (request.method, path.first ?? "", path.count) {
             case ("GET", "ledger", 1): return await summary(withIDs: request.query["ids"] == "1")
@@ -39,6 +45,7 @@ struct AdminAPI: Sendable {
         let totals = await ledger.totals
         var calls: [ProviderName: Int] = [:]
         for (name, provider) in providers { calls[name] = await provider.callCount }
+        let oauth = await authorization?.summary(withEntries: false)
         return .json { json in
             json.object { json in
                 for name in ProviderName.allCases where providers[name] != nil {
@@ -48,6 +55,10 @@ struct AdminAPI: Sendable {
                         json.put("api_requests", tally.total(name.rawValue))
                         json.object("api") { tally.write(name.rawValue, to: &$0) }
                     }
+                }
+                if let oauth {
+                    json.put("oauth", verbatim: String(decoding: oauth.body, as: UTF8.self))
+                    json.object("oauth_api") { tally.write("oauth", to: &$0) }
                 }
                 json.object("other") { json in json.object("api") { tally.write("other", to: &$0) } }
             }

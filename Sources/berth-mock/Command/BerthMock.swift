@@ -18,15 +18,30 @@ struct BerthMock: AsyncParsableCommand {
               retreaver   ?api_key=mock-retreaver-key&company_id=4242
               trackdrive  basic tdpubMOCK:tdprvMOCK, or Authorization: Token mock-trackdrive-token
 
-            Faults (KIND or KIND:PROBABILITY; more than one may be given):
+            Faults (KIND or KIND:PROBABILITY, with *N behind it N times only; more than one may be given):
             \(FaultKind.allCases.map { "  \($0.rawValue): \($0.explanation)" }.joined(separator: "\n"))
 
-            Own routes: GET /_mock/ledger[?ids=1], GET /_mock/calls/PROVIDER, GET and PUT /_mock/faults,
+            Authorization server (--oauth, or the name oauth among the providers): GET /oauth/authorize, POST /oauth/token,
+            POST /oauth/revoke; protected by it: /api/me, /api/items, /api/cached/VARIANT/NAME, /api/limited[/STYLE].
+            Its settings (--oauth-set NAME=VALUE, PUT /_mock/oauth/settings):
+            \(OAuthSettings.explanation)
+
+            Own routes: /_mock/oauth/{ledger,grants,expire,requests,limits,cached,settings},
+            GET /_mock/ledger[?ids=1], GET /_mock/calls/PROVIDER, GET and PUT /_mock/faults,
             POST /_mock/webhooks, DELETE /_mock/webhooks/PROVIDER, POST /_mock/send, POST /_mock/late-changes.
             """)
 
-    @Argument(help: "Providers to play: ringba, retreaver, trackdrive.")
-    var providers: [ProviderName]
+    @Argument(help: "Providers to play: ringba, retreaver, trackdrive, oauth.")
+    var played: [PlayedName] = []
+
+    @Flag(help: "Play an OAuth 2.0 authorization server and the API it protects; the same as naming oauth.")
+    var oauth = false
+
+    @Flag(name: .customLong("oauth-no-pkce"), help: "Confidential clients may leave out PKCE; the same as --oauth-set pkce=false.")
+    var oauthNoPKCE = false
+
+    @Option(name: .customLong("oauth-set"), help: "NAME=VALUE, see above. Repeatable.")
+    var oauthSet: [String] = []
 
     @Option(help: "Address and port; port 0 picks a free one.")
     var listen = "127.0.0.1:9100"
@@ -74,7 +89,7 @@ struct BerthMock: AsyncParsableCommand {
     var allowRemote = false
 
     mutating func validate() throws {
-        guard !providers.isEmpty else { throw ValidationError("name at least one of ringba, retreaver, trackdrive") }
+        guard !played.isEmpty || oauth else { throw ValidationError("name at least one of ringba, retreaver, trackdrive, oauth") }
         guard calls >= 0, calls <= 1_000_000 else { throw ValidationError("--calls is 0 to 1000000") }
         guard rate > 0, rate <= 100_000 else { throw ValidationError("--rate is above 0, at most 100000") }
     }
@@ -89,7 +104,6 @@ struct BerthMock: AsyncParsableCommand {
     }
 
     private func plan() throws -> MockPlan {
-        let listed = Set(providers)
         let address = listen.split(separator: ":", omittingEmptySubsequences: false)
         guard address.count == 2, let port = Int(address[1]), (0...65_535).contains(port) else {
             throw MockProblem("--listen is ADDRESS:PORT, not '\(listen)'")
@@ -99,7 +113,8 @@ struct BerthMock: AsyncParsableCommand {
         plan.lateAfterSeconds = lateAfter
         plan.allowsRemote = allowRemote
         plan.wrapsCalls = wrappedCalls
-        for name in ProviderName.allCases where listed.contains(name) {
+        plan.oauth = try authorization()
+        for name in ProviderName.allCases where played.contains(.provider(name)) {
             plan.providers.append(name)
             plan.sends[name] = SendSettings(rate: rate, count: webhookCount, allowsRemote: allowRemote)
         }
@@ -115,6 +130,20 @@ struct BerthMock: AsyncParsableCommand {
             plan.limits[name] = limit
         }
         return plan
+    }
+
+    private func authorization() throws(MockProblem) -> OAuthSettings? {
+        guard oauth || played.contains(.oauth) else {
+            guard oauthSet.isEmpty, !oauthNoPKCE else { throw MockProblem("--oauth-set and --oauth-no-pkce need --oauth") }
+            return nil
+        }
+        var settings = OAuthSettings()
+        if oauthNoPKCE { settings.isPKCERequired = false }
+        for text in oauthSet {
+            guard let sign = text.firstIndex(of: "=") else { throw MockProblem("--oauth-set is NAME=VALUE, not '\(text)'") }
+            try settings.set(String(text[..<sign]), String(text[text.index(after: sign)...]))
+        }
+        return settings
     }
 
     // `ringba=value`, or `value` alone while one provider is played. A value may hold an equals sign itself.

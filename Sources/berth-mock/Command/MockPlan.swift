@@ -17,6 +17,8 @@ struct MockPlan: Sendable {
     var lateAfterSeconds = 15
     var allowsRemote = false
     var wrapsCalls = false
+    /// nil: no authorization server.
+    var oauth: OAuthSettings?
 
     init(host: String, port: Int, calls: Int, seed: UInt64, liveSeed: UInt64?, ledgerPath: String?) {
         self.host = host

@@ -30,7 +30,8 @@ struct MockRun {
                 clock: wallClockMilliseconds)
         }
         admin = AdminAPI(
-            providers: providers, senders: senders, ledger: ledger, tally: RequestTally(), faults: faults, allowsRemote: plan.allowsRemote)
+            providers: providers, senders: senders, ledger: ledger, tally: RequestTally(), faults: faults, allowsRemote: plan.allowsRemote,
+            authorization: plan.oauth.map { AuthorizationServer(settings: $0, clock: wallClockMilliseconds) })
     }
 
     /// Plays until SIGTERM or SIGINT, then exits with 0; exits with another status when the port cannot be had.

@@ -8,6 +8,13 @@ final class FaultBoard: Sendable {
         var faults: [Fault]
         var random: SeededGenerator
         var requests = 0
+
+        mutating func strike(_ index: Int, _ drawn: inout Set<FaultKind>) {
+            drawn.insert(faults[index].kind)
+            if let remaining = faults[index].remaining { faults[index].remaining = remaining - 1 }
+        }
+
+        mutating func dropSpent() { faults.removeAll { $0.remaining == 0 } }
     }
     private let state: Mutex<State>
 
@@ -29,13 +36,31 @@ final class FaultBoard: Sendable {
         state.withLock { state in
             state.requests += 1
             var drawn: Set<FaultKind> = []
-            for fault in state.faults {
+            for index in state.faults.indices where state.faults[index].kind.place == .api {
+                let fault = state.faults[index]
                 let strikes =
                     fault.kind == .authExpired
                     ? state.requests > Int(fault.parameter) : fault.parameter >= 1 || state.random.chance(fault.parameter)
-                if strikes { drawn.insert(fault.kind) }
+                if strikes { state.strike(index, &drawn) }
             }
+            state.dropSpent()
             return drawn
+        }
+    }
+
+    /// What strikes one token request, with the number behind each fault's colon.
+    func drawForToken() -> [FaultKind: Double] {
+        state.withLock { state in
+            var drawn: Set<FaultKind> = [], parameters: [FaultKind: Double] = [:]
+            for index in state.faults.indices where state.faults[index].kind.place == .token {
+                let fault = state.faults[index]
+                let isCertain = fault.kind.defaultParameter != nil || fault.parameter >= 1
+                guard isCertain || state.random.chance(fault.parameter) else { continue }
+                state.strike(index, &drawn)
+                parameters[fault.kind] = fault.parameter
+            }
+            state.dropSpent()
+            return parameters
         }
     }
 
@@ -45,8 +70,13 @@ final class FaultBoard: Sendable {
     /// Whether it strikes now.
     func draw(_ kind: FaultKind) -> Bool {
         state.withLock { state in
-            guard let fault = state.faults.first(where: { $0.kind == kind }) else { return false }
-            return fault.parameter >= 1 || state.random.chance(fault.parameter)
+            guard let index = state.faults.firstIndex(where: { $0.kind == kind }) else { return false }
+            let parameter = state.faults[index].parameter
+            guard parameter >= 1 || state.random.chance(parameter) else { return false }
+            var drawn: Set<FaultKind> = []
+            state.strike(index, &drawn)
+            state.dropSpent()
+            return true
         }
     }
 }

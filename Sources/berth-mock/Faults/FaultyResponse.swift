@@ -52,32 +52,39 @@ enum FaultyResponse {
             half.body = Array(reply.body.prefix(max(1, reply.body.count / 2)))
             return plain(half)
         }
-        if faults.contains(.slow) {
-            let body = reply.body
-            return Response(
-                status: .init(code: reply.status), headers: fields(reply.headers),
-                body: .init(contentLength: body.count) { writer in
-                    for byte in body {
-                        try await writer.write(ByteBuffer(bytes: [byte]))
-                        try await Task.sleep(for: .milliseconds(50))
-                    }
-                    try await writer.finish(nil)
-                })
-        }
+        if faults.contains(.slow) { return dripping(reply, pause: .milliseconds(50)) }
         if faults.contains(.reset) {
             let body = reply.body
             return Response(
                 status: .init(code: reply.status), headers: fields(reply.headers),
                 body: .init(contentLength: body.count + 1) { writer in
                     try await writer.write(ByteBuffer(bytes: body.prefix(body.count / 2)))
-                    // Linger 0 makes close send a reset instead of an orderly end.
-                    if let options = channel as? any SocketOptionProvider {
-                        try await options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
-                    }
-                    try await channel.close()
+                    try await reset(channel)
                 })
         }
         return plain(reply)
+    }
+
+    /// The answer, a byte at a time.
+    static func dripping(_ reply: Reply, pause: Duration) -> Response {
+        let body = reply.body
+        return Response(
+            status: .init(code: reply.status), headers: fields(reply.headers),
+            body: .init(contentLength: body.count) { writer in
+                for byte in body {
+                    try await writer.write(ByteBuffer(bytes: [byte]))
+                    try await Task.sleep(for: pause)
+                }
+                try await writer.finish(nil)
+            })
+    }
+
+    /// Breaks a connection: linger 0 makes close send a reset instead of an orderly end.
+    static func reset(_ channel: any Channel) async throws {
+        if let options = channel as? any SocketOptionProvider {
+            try await options.setSoLinger(linger(l_onoff: 1, l_linger: 0)).get()
+        }
+        try await channel.close()
     }
 
     private static func fields(_ headers: [(name: String, value: String)]) -> HTTPFields {

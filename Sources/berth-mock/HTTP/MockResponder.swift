@@ -48,7 +48,15 @@ struct MockResponder: HTTPResponder {
             if api.path == "/_mock/trap" { admin.tally.note(provider: "other", method: api.method, path: api.path, status: reply.status) }
             return FaultyResponse.plain(reply)
         }
+        if let authorization = admin.authorization, AuthorizationServer.isAuthorizationPath(api.path) {
+            let response = try await TokenEndpoint(server: authorization, faults: admin.faults).respond(to: api, channel: context.channel)
+            admin.tally.note(provider: "oauth", method: api.method, path: api.path, status: Int(response.status.code))
+            return response
+        }
         let faults = admin.faults.drawForRequest()
+        if let authorization = admin.authorization, AuthorizationServer.isResourcePath(api.path) {
+            return try await protected(api, faults, authorization, context.channel)
+        }
         let name = owner(of: api)
         if faults.contains(.hang) {
             admin.tally.note(provider: name?.rawValue ?? "other", method: api.method, path: api.path, status: 0)
@@ -66,6 +74,23 @@ struct MockResponder: HTTPResponder {
         let reply = await answer(api, name)
         admin.tally.note(provider: name?.rawValue ?? "other", method: api.method, path: api.path, status: reply.status)
         return FaultyResponse.bent(reply, faults, channel: context.channel)
+    }
+
+    private func protected(
+        _ request: APIRequest, _ faults: Set<FaultKind>, _ authorization: AuthorizationServer, _ channel: any Channel
+    ) async throws -> Response {
+        if faults.contains(.hang) {
+            await authorization.noteResource(request, status: 0)
+            try await Task.sleep(for: .seconds(3600))
+        }
+        if let response = FaultyResponse.instead(faults, host: request.host) {
+            await authorization.noteResource(request, status: Int(response.status.code))
+            admin.tally.note(provider: "oauth", method: request.method, path: request.path, status: Int(response.status.code))
+            return response
+        }
+        let reply = await authorization.resource(request)
+        admin.tally.note(provider: "oauth", method: request.method, path: request.path, status: reply.status)
+        return FaultyResponse.bent(reply, faults, channel: channel)
     }
 
     private func answer(_ request: APIRequest, _ name: ProviderName?) async -> Reply {

@@ -53,6 +53,20 @@ struct JSONText: Sendable {
         bytes += value.utf8
     }
 
+    /// A value that was read: members in alphabetical order, whole numbers without fraction.
+    mutating func put(_ key: String?, _ value: JSONDocument) {
+        switch value {
+        case .null: put(key, verbatim: "null")
+        case .bool(let bool): put(key, bool)
+        case .number(let number):
+            put(key, verbatim: number == number.rounded() && abs(number) < 1e15 ? String(Int(number)) : String(number))
+        case .text(let text): put(key, text)
+        case .array(let elements): array(key) { json in for element in elements { json.put(nil, element) } }
+        case .object(let members):
+            object(key) { json in for (name, member) in members.sorted(by: { $0.key < $1.key }) { json.put(name, member) } }
+        }
+    }
+
     private static let null = Array("null".utf8)
 
     private mutating func begin(_ key: String?) -> Bool {
