@@ -85,6 +85,12 @@ public protocol ControlOperations: Sendable {
     func removeConnection(_ id: String, _ caller: Caller) async throws(BerthError)
     /// `POST .../check`
     func checkConnection(_ id: String, _ caller: Caller) async throws(BerthError) -> CheckResult
+    /// `POST .../connect`
+    func connectConnection(_ id: String, _ request: ConnectRequest, _ caller: Caller) async throws(BerthError) -> Consent
+    /// `POST .../connect/complete`
+    func completeConnection(_ id: String, _ answer: ConsentAnswer, _ caller: Caller) async throws(BerthError) -> ConnectionView
+    /// `POST .../disconnect`
+    func disconnectConnection(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView
     /// `POST .../pause`, `.../resume`
     func setPaused(_ isPaused: Bool, _ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView
     /// `POST .../streams/{stream}/sync`

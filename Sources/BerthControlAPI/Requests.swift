@@ -94,6 +94,26 @@ public struct ConnectionChange: RequestBody {
     public static let members = NewConnection.members.filter { $0 != "provider" && $0 != "workspace" }
 }
 
+/// `POST .../connect`
+public struct ConnectRequest: RequestBody {
+    /// Where the provider sends the browser back to; default the daemon's own `/oauth/callback` below its public URL.
+    public var redirect_uri: String?
+    /// Members allowed.
+    public static let members = ["redirect_uri"]
+}
+
+/// `POST .../connect/complete`: what the browser came back with, for daemons that no browser can reach.
+public struct ConsentAnswer: RequestBody {
+    /// The whole URL from the browser's address line; or the parts below.
+    public var url: SecretText?
+    /// The code.
+    public var code: SecretText?
+    /// The state; may be left out while one consent is under way.
+    public var state: String?
+    /// Members allowed.
+    public static let members = ["url", "code", "state"]
+}
+
 /// `POST .../streams/{stream}/sync`
 public struct SyncRequest: RequestBody {
     /// `full`, `incremental`, `range`; default by the stream.

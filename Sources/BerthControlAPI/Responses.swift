@@ -475,3 +475,19 @@ public struct AuditView: Codable, Sendable {
         self.address = address
     }
 }
+
+/// Where a person consents.
+public struct Consent: Codable, Sendable {
+    /// To be opened in a browser.
+    public var url: String
+    /// Where the provider sends the browser afterwards.
+    public var redirect_uri: String
+    /// The URL works until then, once.
+    public var expires_at: Timestamp
+    /// All parts.
+    public init(url: String, redirect_uri: String, expires_at: Timestamp) {
+        self.url = url
+        self.redirect_uri = redirect_uri
+        self.expires_at = expires_at
+    }
+}

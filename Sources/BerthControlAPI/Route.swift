@@ -61,7 +61,7 @@ public struct Route: Sendable, Hashable {
         case status, health, metrics, openapi
         case listPlugins, showPlugin, installPlugin, reloadPlugin, rollbackPlugin, removePlugin
         case listConnections, createConnection, showConnection, changeConnection, removeConnection
-        case checkConnection, pauseConnection, resumeConnection, syncStream, performAction
+        case checkConnection, connectConnection, completeConnection, disconnectConnection, pauseConnection, resumeConnection, syncStream, performAction
         case listRuns, showRun, cancelRun
         case listEvents, showEvent, replayEvent, replayEvents
         case listRecords, showRecord
@@ -92,6 +92,15 @@ public struct Route: Sendable, Hashable {
         Route("DELETE", "/v1/connections/{id}", .admin, .removeConnection, "Remove a connection and its secrets", response: "empty"),
         Route("POST", "/v1/connections/{id}/check", .operate, .checkConnection, "Try the credential", response: "CheckResult"),
         Route("POST", "/v1/connections/{id}/pause", .operate, .pauseConnection, "Stop dispatch and syncs; webhooks are still kept", response: "Connection"),
+        Route(
+            "POST", "/v1/connections/{id}/connect", .admin, .connectConnection, "Begin a person's consent: answers the URL to open",
+            request: "ConnectRequest", response: "Consent"),
+        Route(
+            "POST", "/v1/connections/{id}/connect/complete", .admin, .completeConnection,
+            "End a consent with a pasted code or redirect URL", request: "ConsentAnswer", response: "Connection"),
+        Route(
+            "POST", "/v1/connections/{id}/disconnect", .admin, .disconnectConnection,
+            "Cut off from the provider: tokens are revoked and secrets forgotten", response: "Connection"),
         Route("POST", "/v1/connections/{id}/resume", .operate, .resumeConnection, "Go on, and clear an error", response: "Connection"),
         Route(
             "POST", "/v1/connections/{id}/streams/{stream}/sync", .operate, .syncStream, "Run a sync now", request: "SyncRequest", response: "Run"),
@@ -189,6 +198,16 @@ public struct Route: Sendable, Hashable {
 
 /// Percent-decoding of paths and queries.
 public enum PercentDecoding {
+    /// Fields of a query string in order; those with broken escapes are left out. For strangers' queries: routes use
+    /// ``Route/query``, which refuses.
+    public static func fields(_ query: some StringProtocol) -> [(name: String, value: String)] {
+        query.split(separator: "&").compactMap { field in
+            let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = decode(parts[0], plusIsBlank: true), let value = parts.count > 1 ? decode(parts[1], plusIsBlank: true) : "" else { return nil }
+            return (name, value)
+        }
+    }
+
     /// The text; nil for broken escapes or invalid UTF-8. In queries `+` is a blank.
     public static func decode(_ text: some StringProtocol, plusIsBlank: Bool = false) -> String? {
         var bytes: [UInt8] = []

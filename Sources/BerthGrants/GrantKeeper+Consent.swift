@@ -2,7 +2,7 @@
 // answer. States live in memory for ten minutes and are used once; who asks after a restart begins again.
 
 public import BerthModel
-import BerthSeams
+public import BerthSeams
 import Crypto
 
 /// A consent under way.
@@ -12,16 +12,6 @@ struct PendingConsent: Sendable {
     var verifier: Secret
     var redirectURI: String
     var expiresAt: Timestamp
-}
-
-/// Where a person consents.
-public struct ConsentInvitation: Sendable {
-    /// To be opened in a browser.
-    public var url: String
-    /// Where the provider sends the browser afterwards.
-    public var redirectURI: String
-    /// Until then.
-    public var expiresAt: Timestamp
 }
 
 extension GrantKeeper {
@@ -57,7 +47,7 @@ extension GrantKeeper {
 
     /// Ends a consent with what the provider sent the browser back with: `code`, `state`, `error`. Answers whose it was.
     /// The state is spent whatever comes of it.
-    public func complete(_ fields: [(name: String, value: String)], expected: ConnectionID? = nil) async throws(BerthError) -> ConnectionID {
+    public func complete(_ fields: [(name: String, value: String)], expected: ConnectionID?) async throws(BerthError) -> ConnectionID {
         func field(_ name: String) -> String? { fields.first { $0.name == name }?.value }
         // Pasted codes may come without their state: then it must be the only consent of that connection.
         let state = field("state") ?? expected.flatMap { wanted in onlyState(of: wanted) }
@@ -122,11 +112,12 @@ extension GrantKeeper {
         return problem
     }
 
-    /// What can be told of a grant.
-    public func state(of connection: ConnectionID) async -> (isConnected: Bool, expiresAt: Timestamp?, account: String?, problem: String?) {
+    public func state(of connection: ConnectionID) async -> GrantState {
         do throws(GrantFailure) {
-            guard let grant = try await load(connection) else { return (false, nil, nil, nil) }
-            return (grant.deadReason == nil && grant.accessToken.count > 0, grant.expiresAt, grant.account, grant.deadReason)
-        } catch { return (false, nil, nil, error.message) }
+            guard let grant = try await load(connection) else { return GrantState(isConnected: false) }
+            return GrantState(
+                isConnected: grant.deadReason == nil && grant.accessToken.count > 0, expiresAt: grant.expiresAt, account: grant.account,
+                problem: grant.deadReason)
+        } catch { return GrantState(isConnected: false, problem: error.message) }
     }
 }

@@ -6,21 +6,11 @@ public import BerthSeams
 import Crypto
 public import Logging
 
-/// What happened to a grant; the engine turns it into the connection's status and the audit log.
-public enum GrantNews: Sendable {
-    /// A person consented, and the tokens are stored.
-    case connected(ConnectionID, account: String?)
-    /// Renewed in time.
-    case renewed(ConnectionID)
-    /// Could not be renewed; `isFinal`: only a person can mend it.
-    case failed(ConnectionID, BerthError, isFinal: Bool)
-}
-
-/// ``AccessTokenSource`` over the vault.
+/// ``Grants`` over the vault.
 ///
 /// Isolation: an actor; at most one token request per connection is under way, in a task of its own, so that a caller
 /// that is cancelled cancels nobody else.
-public actor GrantKeeper: AccessTokenSource {
+public actor GrantKeeper: Grants {
     let secrets: any SecretStore
     let desk: ExchangeDesk
     let clock: any WallClock

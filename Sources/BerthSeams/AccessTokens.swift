@@ -28,3 +28,61 @@ public struct AccessToken: Sendable {
         self.serial = serial
     }
 }
+
+/// All that the engine does with OAuth grants.
+public protocol Grants: AccessTokenSource {
+    /// Begins a person's consent; `redirectURI` is where the provider sends the browser back to.
+    func invite(_ connection: ConnectionID, _ spec: CredentialSpec, redirectURI: String) async throws(BerthError) -> ConsentInvitation
+    /// Ends a consent with the fields the browser came back with (`code`, `state`, `error`); answers whose it was. The tokens are
+    /// stored durably. `expected`: it must be this connection's; the state may then be left out when it has one consent under way.
+    func complete(_ fields: [(name: String, value: String)], expected: ConnectionID?) async throws(BerthError) -> ConnectionID
+    /// Gives tokens back where the provider takes them, as far as it can; answers what went wrong. What is stored stays.
+    func revoke(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String?
+    /// What can be told of a grant.
+    func state(of connection: ConnectionID) async -> GrantState
+}
+
+/// A grant without its tokens.
+public struct GrantState: Sendable, Hashable {
+    /// Tokens are there and not known to be refused for good.
+    public var isConnected: Bool
+    /// Of the access token; nil when it is not known.
+    public var expiresAt: Timestamp?
+    /// Who it is for, where the manifest says how to tell.
+    public var account: String?
+    /// Why a person must consent again.
+    public var problem: String?
+    /// A state.
+    public init(isConnected: Bool, expiresAt: Timestamp? = nil, account: String? = nil, problem: String? = nil) {
+        self.isConnected = isConnected
+        self.expiresAt = expiresAt
+        self.account = account
+        self.problem = problem
+    }
+}
+
+/// Where a person consents.
+public struct ConsentInvitation: Sendable {
+    /// To be opened in a browser.
+    public var url: String
+    /// Where the provider sends the browser afterwards.
+    public var redirectURI: String
+    /// Until then.
+    public var expiresAt: Timestamp
+    /// An invitation.
+    public init(url: String, redirectURI: String, expiresAt: Timestamp) {
+        self.url = url
+        self.redirectURI = redirectURI
+        self.expiresAt = expiresAt
+    }
+}
+
+/// What happened to a grant; the engine turns it into the connection's status and the audit log.
+public enum GrantNews: Sendable {
+    /// A person consented, and the tokens are stored.
+    case connected(ConnectionID, account: String?)
+    /// Renewed in time.
+    case renewed(ConnectionID)
+    /// Could not be renewed; `isFinal`: only a person can mend it.
+    case failed(ConnectionID, BerthError, isFinal: Bool)
+}

@@ -28,7 +28,18 @@ struct BerthdCommand: AsyncParsableCommand {
     @Flag(name: .customLong("help-config"), help: "List every setting with its default, environment name and meaning.")
     var helpConfig = false
 
+    @Argument(help: .hidden)
+    var mode: String?
+
+    func validate() throws {
+        guard mode == nil || mode == "exchange-token" else { throw ValidationError("Unexpected argument '\(mode ?? "")'") }
+    }
+
     func run() async throws {
+        if mode != nil {
+            Hardening.closeProcess()
+            throw ExitCode(await TokenExchange.run())
+        }
         if helpConfig { return print(Self.settingsHelp) }
         Hardening.quietBacktraces()
         let environment = ProcessInfo.processInfo.environment

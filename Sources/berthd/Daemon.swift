@@ -3,6 +3,7 @@
 
 import BerthControlAPI
 import BerthEngine
+import BerthGrants
 import BerthModel
 import BerthOutbound
 import BerthPlugins
@@ -44,9 +45,16 @@ struct Daemon {
         // What talks to providers.
         let metrics = EngineMetrics()
         let bridge = MetricsBridge(metrics: metrics)
+        let outgoing = try outboundConfiguration()
+        let news = GrantNewsRelay()
+        let desk = try ExchangeDesk(
+            folder: (path as NSString).deletingLastPathComponent + "/grants", program: "/proc/self/exe",
+            privateNetworks: configuration.list("egress.private_networks"), caFile: outgoing.caFile, userAgent: outgoing.userAgent)
+        let grants = GrantKeeper(
+            secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"), tell: { await news.tell($0) })
         let outbound = try CurlOutbound(
-            secrets: vault, configuration: try outboundConfiguration(), clock: clock, entropy: entropy, logger: Logger(label: "outbound"),
-            observer: bridge)
+            secrets: vault, configuration: outgoing, clock: clock, entropy: entropy, logger: Logger(label: "outbound"), observer: bridge,
+            tokens: grants)
         warnOfMissingDirectories(logger)
         let host = try await PluginRuntime.start(
             try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"))
@@ -67,9 +75,10 @@ struct Daemon {
         let scheduler = Scheduler(
             store: store, host: host, directory: directory, syncs: syncs, zones: zones, clock: clock, entropy: entropy, logger: engineLogger)
         let connections = Connections(
-            store: store, secrets: vault, host: host, outbound: outbound, directory: directory, clock: clock, entropy: entropy,
+            store: store, secrets: vault, host: host, outbound: outbound, grants: grants, directory: directory, clock: clock, entropy: entropy,
             logger: engineLogger, onChange: { signal.raiseAll() })
         try await connections.load()
+        news.listen { await connections.hear($0) }
         let intake = Intake(
             inbox: store, audit: store, secrets: vault, host: host, directory: directory, clock: clock, entropy: entropy, observer: bridge,
             logger: Logger(label: "intake"), onAccepted: { signal.raise($0) })
@@ -100,7 +109,7 @@ struct Daemon {
         ingestConfiguration.limits.bodyBytesPerSecondMin = configuration.integer("server.min_body_rate")
         let ingestServer = IngestServer(
             configuration: ingestConfiguration, receiver: intake,
-            readiness: { Self.readiness(await control.health()) }, clock: clock, logger: Logger(label: "ingest"),
+            readiness: { Self.readiness(await control.health()) }, consent: { await ConsentPage.answer($0, connections) }, clock: clock, logger: Logger(label: "ingest"),
             onBound: { bound in
                 listening.bound(to: bound)
                 await announce()

@@ -17,6 +17,7 @@ import Testing
             "BerthLoader": (["BerthModel", "CBerth", "CBerthLinux"], bare),
             "BerthStoreSQLite": (seams, system.union(["GRDB", "GRDBSQLite", "Logging", "Crypto"])),
             "BerthVault": (seams, system.union(["Crypto", "Logging"])),
+            "BerthGrants": (seams.union(["CBerthLinux"]), system.union(["Crypto", "CryptoExtras", "Logging"])),
             "BerthOutbound": (seams.union(["CCurl"]), system.union(["Logging"])),
             "BerthPlugins": (
                 seams.union(["BerthWire", "BerthLoader", "CBerth", "CBerthLinux"]), system.union(["TOMLKit", "Crypto", "Logging"])
@@ -34,7 +35,7 @@ import Testing
             "berth-mock": (
                 [],
                 system.union([
-                    "Hummingbird", "HummingbirdCore", "NIOCore", "NIOPosix", "NIOHTTP1", "HTTPTypes", "ArgumentParser", "Crypto", "Logging",
+                    "Hummingbird", "HummingbirdCore", "NIOCore", "NIOPosix", "NIOHTTP1", "HTTPTypes", "ArgumentParser", "Crypto", "CryptoExtras", "Logging",
                     "ServiceLifecycle", "NIOConcurrencyHelpers",
                 ])
             ),

@@ -35,7 +35,7 @@ import Testing
         #expect(manifest.id.text == "ringba" && manifest.version == "1.0.0" && manifest.abi == 1)
         #expect(manifest.runtime.maxConcurrency == 2 && manifest.runtime.isolation == .worker)
         #expect(manifest.http.rateLimits.map(\.windowSeconds) == [1, 60] && manifest.http.rateLimits[0].requestClass == "reports")
-        #expect(manifest.credentials.map(\.kind) == [.apiKey, .basic])
+        #expect(manifest.credentials.map(\.kind) == [.apiKey, .basic, .authorizationCode])
         #expect(manifest.credentials[0].placements == [.init(field: "token", place: .authorization(scheme: "Token"))])
         #expect(manifest.settings["account_id"]?.isRequired == true)
         let webhook = try #require(manifest.webhook)
@@ -63,8 +63,9 @@ import Testing
         #expect(error?.code == "manifest_invalid")
         #expect(error?.message == "plugin.toml:8: runtime.max_concurency: there is no such key")
         #expect(error?.hint == "did you mean max_concurrency?")
-        #expect(refusal(Self.minimal + "[[streams]]\nname = \"a\"\nentity = \"call\"\n[[streams]]\nname = \"b\"\nentty = \"call\"\n")?.message
-            == "plugin.toml:12: streams[1].entty: there is no such key")
+        #expect(
+            refusal(Self.minimal + "[[streams]]\nname = \"a\"\nentity = \"call\"\n[[streams]]\nname = \"b\"\nentty = \"call\"\n")?.message
+                == "plugin.toml:12: streams[1].entty: there is no such key")
     }
 
     // Without this an author would have to guess which of many rules a manifest broke.
@@ -82,14 +83,26 @@ import Testing
             ("[library]", "[http]\nbase_url = \"ftp://x\"\n[library]", "\"ftp://x\" is not an address"),
             ("[library]", "[http]\nbase_url = \"https://{tenant}.x\"\n[library]", "{tenant} is not one of the plugin's settings"),
             ("[library]", "[http]\nallowed_hosts = [\"https://x\"]\n[library]", "\"https://x\" is not a host name"),
-            ("[library]", "[http]\nrate_limits = [{ requests = 5, per = \"week\" }]\n[library]", "\"week\" is not one of second, minute, hour, day"),
+            (
+                "[library]", "[http]\nrate_limits = [{ requests = 5, per = \"week\" }]\n[library]",
+                "\"week\" is not one of second, minute, hour, day"
+            ),
             ("[library]", "[[credentials]]\nkind = \"api_key\"\n[library]", "says not where the key goes"),
-            ("[library]", "[[streams]]\nname = \"a\"\nentity = \"cal\"\n[library]", "\"cal\" is not one of call, tracking_number, campaign"),
+            (
+                "[library]", "[[streams]]\nname = \"a\"\nentity = \"cal\"\n[library]",
+                "\"cal\" is not one of call, tracking_number, campaign"
+            ),
             ("[library]", "[[streams]]\nname = \"a\"\nentity = \"call\"\nschedule = \"sometimes\"\n[library]", "a schedule begins with"),
-            ("[library]", "[[streams]]\nname = \"a\"\nentity = \"call\"\noverlap = \"3 days\"\n[library]", "\"3 days\" is not a length of time"),
+            (
+                "[library]", "[[streams]]\nname = \"a\"\nentity = \"call\"\noverlap = \"3 days\"\n[library]",
+                "\"3 days\" is not a length of time"
+            ),
             ("[library]", "[webhook]\nschemes = []\n[library]", "names no scheme"),
             ("[library]", "[webhook]\nschemes = [\"token\"]\ndedup_key = [\"jsn:/a\"]\n[library]", "\"jsn:/a\" is not a selector"),
-            ("[library]", "[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\nsigned = [\"timestamp\"]\n[library]", "signs neither body nor query"),
+            (
+                "[library]", "[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\nsigned = [\"timestamp\"]\n[library]",
+                "signs neither body nor query"
+            ),
             ("[library]", "[settings.a]\ntype = \"string\"\ndefault = 5\n[library]", "5 is not of type string"),
             ("[library]", "[[actions]]\nname = \"a\"\ninput_schema = \"{\"\n[library]", "is not JSON"),
             ("[library]", "[[entities]]\nname = \"call\"\nfields = []\n[library]", "entity call exists already"),
@@ -119,7 +132,9 @@ import Testing
     @Test(arguments: ["[[[x\n", "[!]\n", "x = [}\n", "x = 2020-01-01TT0:00:00Z\n", "x = 07:00:0\n", "x = {]\n"])
     func whatTheParserCannotBearIsRefusedBeforeIt(_ line: String) {
         #expect(refusal(Self.minimal + line)?.message.hasPrefix("plugin.toml:7: ") == true)
-        #expect(TOMLGuard.problem(in: "a = \"12:30 [ } \" # [!\nb = '''\n[!]\n'''\n[ c ]\nd = [\n  [1, 2],\n  [{ e = 1 }],\n]\n[\"f\"]\n") == nil)
+        #expect(
+            TOMLGuard.problem(in: "a = \"12:30 [ } \" # [!\nb = '''\n[!]\n'''\n[ c ]\nd = [\n  [1, 2],\n  [{ e = 1 }],\n]\n[\"f\"]\n")
+                == nil)
     }
 
     // Without this the schema that editors use and the reader would drift apart.
@@ -127,14 +142,18 @@ import Testing
         arguments: [
             ("", []), ("[runtime]\n", ["runtime"]), ("[http]\n", ["http"]), ("[webhook]\n", ["webhook"]),
             ("[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\n", ["webhook", "hmac"]), ("[[streams]]\n", ["streams", "items"]),
-            ("[[credentials]]\n", ["credentials", "items"]), ("[[actions]]\n", ["actions", "items"]), ("[[entities]]\n", ["entities", "items"]),
+            ("[[credentials]]\n", ["credentials", "items"]),
+            ("[[credentials]]\nkind = \"oauth2_password\"\n[credentials.oauth]\n", ["credentials", "items", "oauth"]),
+            ("[[actions]]\n", ["actions", "items"]), ("[[entities]]\n", ["entities", "items"]),
         ] as [(String, [String])])
     func theSchemaKnowsTheSameKeys(_ table: String, _ path: [String]) throws {
         let data = try Data(contentsOf: Self.root.appending(path: "plugin-sdk/schema/plugin.schema.json"))
         var node = try #require(JSONValue(text: Array(data)))
         for step in path { node = try #require(node["properties"]?[step] ?? node[step]) }
         let known = try #require(node["properties"]?.objectValue).keys
-        let text = table.isEmpty ? "zzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1\n" + Self.minimal : Self.minimal + table + "zzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1\n"
+        let text =
+            table.isEmpty
+            ? "zzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1\n" + Self.minimal : Self.minimal + table + "zzzzzzzzzzzzzzzzzzzzzzzzzzzz = 1\n"
         let hint = try #require(refusal(text)?.hint)
         #expect(Set(hint.dropFirst("known keys here: ".count).split(separator: ", ").map(String.init)) == Set(known))
     }
@@ -142,7 +161,10 @@ import Testing
     // Without this any bytes in a plugin folder could crash the daemon at its start. The same mutations in every run.
     @Test func mutatedManifestsNeverCrash() {
         var bits = SystemBits(state: 7)
-        let seeds = [Self.minimal + "[webhook]\nschemes = [\"token\"]\nevent_kind = \"query:a|json:/b\"\n[[streams]]\nname = \"a\"\nentity = \"call\"\n"]
+        let seeds = [
+            Self.minimal
+                + "[webhook]\nschemes = [\"token\"]\nevent_kind = \"query:a|json:/b\"\n[[streams]]\nname = \"a\"\nentity = \"call\"\n"
+        ]
         for _ in 0..<2_000 {
             var bytes = Array(seeds[0].utf8)
             for _ in 0..<Int.random(in: 1...5, using: &bits) {

@@ -7,13 +7,14 @@ public import Logging
 
 /// The connections of this daemon.
 public actor Connections {
-    private let store: any Store
-    private let secrets: any SecretStore
-    private let host: any PluginHost
+    let store: any Store
+    let secrets: any SecretStore
+    let host: any PluginHost
     private let outbound: any Outbound
-    private let clock: any WallClock
+    let grants: any Grants
+    let clock: any WallClock
     private let entropy: any Entropy
-    private let logger: Logger
+    let logger: Logger
     /// What intake, dispatch and syncs look connections up in.
     public nonisolated let directory: ConnectionDirectory
     /// Called after any change.
@@ -21,13 +22,14 @@ public actor Connections {
 
     /// Connections over a store; `load` must follow.
     public init(
-        store: any Store, secrets: any SecretStore, host: any PluginHost, outbound: any Outbound, directory: ConnectionDirectory,
-        clock: any WallClock, entropy: any Entropy, logger: Logger, onChange: @escaping @Sendable () -> Void
+        store: any Store, secrets: any SecretStore, host: any PluginHost, outbound: any Outbound, grants: any Grants,
+        directory: ConnectionDirectory, clock: any WallClock, entropy: any Entropy, logger: Logger, onChange: @escaping @Sendable () -> Void
     ) {
         self.store = store
         self.secrets = secrets
         self.host = host
         self.outbound = outbound
+        self.grants = grants
         self.directory = directory
         self.clock = clock
         self.entropy = entropy
@@ -63,6 +65,10 @@ public actor Connections {
             throw BerthError(
                 .conflict, "workspace '\(workspace)' already has a \(provider) connection named '\(connection.name)'",
                 hint: "choose another name, or change that one: berthctl connection show \(connection.name)")
+        }
+        if connection.credentialKind == .authorizationCode {
+            connection.status = .error
+            connection.lastError = Self.waitsForConsent(connection.name)
         }
         try await store.define(manifest.entities)
         let generated = try await storeSecrets(draft, of: connection, isNew: true)
@@ -150,16 +156,18 @@ public actor Connections {
         return connection
     }
 
+    static func waitsForConsent(_ name: String) -> String { "nobody has consented yet: berthctl connection connect \(name)" }
+
     // MARK: parts
 
-    private func manifest(of provider: ProviderName) throws(BerthError) -> PluginManifest {
+    func manifest(of provider: ProviderName) throws(BerthError) -> PluginManifest {
         guard let manifest = host.manifest(of: provider) else {
             throw BerthError(.notFound, "there is no plugin '\(provider)'", hint: "berthctl plugin list shows what is installed")
         }
         return manifest
     }
 
-    private func existing(_ id: ConnectionID) throws(BerthError) -> Connection {
+    func existing(_ id: ConnectionID) throws(BerthError) -> Connection {
         guard let connection = directory.connection(id) else { throw Self.notFound(id.description) }
         return connection
     }
@@ -192,7 +200,7 @@ public actor Connections {
         return generated
     }
 
-    private func changed(_ connection: Connection, kind: String, actor: String) async {
+    func changed(_ connection: Connection, kind: String, actor: String) async {
         directory.insert(connection)
         await forget(connection.id)
         do { try await audit(kind, connection, actor) } catch {
@@ -204,9 +212,10 @@ public actor Connections {
     private func forget(_ id: ConnectionID) async {
         await host.forget(id)
         await outbound.forget(id)
+        await grants.forget(id)
     }
 
-    private func audit(_ kind: String, _ connection: Connection, _ actor: String) async throws(BerthError) {
+    func audit(_ kind: String, _ connection: Connection, _ actor: String) async throws(BerthError) {
         try await store.audit([
             AuditEntry(
                 at: clock.now(), kind: kind, actor: actor, connection: connection.id,

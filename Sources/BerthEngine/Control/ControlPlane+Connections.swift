@@ -7,12 +7,12 @@ import BerthSeams
 extension ControlPlane {
     public func listConnections() async throws(BerthError) -> List<ConnectionView> {
         let states = try await store.streamStates(of: nil)
-        return List(items: connections.directory.connections().map { view($0, states, generated: nil) })
+        return List(items: connections.directory.connections().map { view($0, states, generated: nil, nil) })
     }
 
     public func showConnection(_ id: String) async throws(BerthError) -> ConnectionView {
         let connection = try connections.find(id)
-        return view(connection, try await store.streamStates(of: connection.id), generated: nil)
+        return try await view(connection)
     }
 
     public func createConnection(_ request: NewConnection, _ caller: Caller) async throws(BerthError) -> ConnectionView {
@@ -29,7 +29,7 @@ extension ControlPlane {
             name: request.name, request.base_url, request.credentials, request.settings, request.webhook, request.streams)
         let created = try await connections.create(provider: provider, workspace: workspace, draft, actor: caller.actor)
         scheduler.wakeUp()
-        return view(created.connection, [], generated: created.generatedSecret)
+        return try await view(created.connection, generated: created.generatedSecret)
     }
 
     public func changeConnection(_ id: String, _ request: ConnectionChange, _ caller: Caller) async throws(BerthError) -> ConnectionView {
@@ -38,7 +38,7 @@ extension ControlPlane {
             name: request.name, request.base_url, request.credentials, request.settings, request.webhook, request.streams)
         let changed = try await connections.update(connection.id, draft, actor: caller.actor)
         scheduler.wakeUp()
-        return view(changed.connection, try await store.streamStates(of: connection.id), generated: changed.generatedSecret)
+        return try await view(changed.connection, generated: changed.generatedSecret)
     }
 
     public func removeConnection(_ id: String, _ caller: Caller) async throws(BerthError) {
@@ -49,7 +49,7 @@ extension ControlPlane {
         let connection = try await connections.setPaused(isPaused, try connections.find(id).id, actor: caller.actor)
         dispatchSignal.raise(connection.id)
         scheduler.wakeUp()
-        return view(connection, try await store.streamStates(of: connection.id), generated: nil)
+        return try await view(connection)
     }
 
     public func checkConnection(_ id: String, _ caller: Caller) async throws(BerthError) -> CheckResult {
@@ -57,6 +57,37 @@ extension ControlPlane {
         case .success(let reply): return CheckResult(ok: true, account: JSONValue(text: reply) ?? .null, failure: nil)
         case .failure(let failure): return CheckResult(ok: false, account: .null, failure: failure)
         }
+    }
+
+    public func connectConnection(_ id: String, _ request: ConnectRequest, _ caller: Caller) async throws(BerthError) -> Consent {
+        let connection = try connections.find(id)
+        let own = "\(facts.publicURL())/oauth/callback"
+        if let uri = request.redirect_uri, !uri.hasPrefix("https://"), !uri.hasPrefix("http://") {
+            throw BerthError(.invalid, "redirect_uri: '\(uri.prefix(120))' is no web address", hint: "leave it out for \(own)")
+        }
+        let invitation = try await connections.connect(connection.id, redirectURI: request.redirect_uri ?? own, actor: caller.actor)
+        return Consent(url: invitation.url, redirect_uri: invitation.redirectURI, expires_at: invitation.expiresAt)
+    }
+
+    public func completeConnection(_ id: String, _ answer: ConsentAnswer, _ caller: Caller) async throws(BerthError) -> ConnectionView {
+        let connection = try connections.find(id)
+        var fields: [(name: String, value: String)] = []
+        if let url = answer.url?.exposed {
+            guard let mark = url.firstIndex(of: "?") else {
+                throw BerthError(.invalid, "url: there is no '?code=...' in it", hint: "paste the whole address line of the browser after the consent")
+            }
+            fields = PercentDecoding.fields(url[url.index(after: mark)...].prefix { $0 != "#" })
+        }
+        if let code = answer.code?.exposed { fields.append(("code", code)) }
+        if let state = answer.state { fields.append(("state", state)) }
+        guard !fields.isEmpty else { throw BerthError(.invalid, "give url, or code and state") }
+        return try await view(try await connections.complete(fields, expected: connection.id, actor: caller.actor))
+    }
+
+    public func disconnectConnection(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView {
+        let connection = try await connections.disconnect(try connections.find(id).id, actor: caller.actor)
+        scheduler.wakeUp()
+        return try await view(connection)
     }
 
     public func syncStream(_ id: String, _ stream: String, _ request: SyncRequest, _ caller: Caller) async throws(BerthError) -> RunView {
@@ -113,6 +144,11 @@ extension ControlPlane {
 
     // MARK: parts
 
+    private func view(_ connection: Connection, generated: String? = nil) async throws(BerthError) -> ConnectionView {
+        let state = connection.credentialKind?.isOAuth == true ? await connections.grants.state(of: connection.id) : nil
+        return view(connection, try await store.streamStates(of: connection.id), generated: generated, state)
+    }
+
     private func spec(of connection: Connection) throws(BerthError) -> PluginManifest {
         guard let manifest = host.manifest(of: connection.provider) else {
             throw BerthError(.unsupported, "plugin '\(connection.provider)' is not loaded", hint: "berthctl plugin list")
@@ -146,7 +182,7 @@ extension ControlPlane {
         return draft
     }
 
-    private func view(_ connection: Connection, _ states: [StreamState], generated: String?) -> ConnectionView {
+    private func view(_ connection: Connection, _ states: [StreamState], generated: String?, _ grant: GrantState?) -> ConnectionView {
         let manifest = host.manifest(of: connection.provider)
         var streams: [String: JSONValue] = [:]
         for stream in manifest?.streams.filter(\.isReadable) ?? [] {
@@ -161,10 +197,21 @@ extension ControlPlane {
         return ConnectionView(
             id: connection.id.description, provider: connection.provider.text, workspace: connection.workspace.text, name: connection.name,
             status: connection.status.rawValue, base_url: connection.baseURL,
-            credentials: connection.credentialKind.map { .object(["kind": .string($0.rawValue)]) } ?? .null, settings: connection.settings,
+            credentials: connection.credentialKind.map { credentialView($0, grant) } ?? .null, settings: connection.settings,
             webhook: connection.webhook.map { webhookView($0, of: connection, manifest, generated) }, streams: streams,
             failures: connection.consecutiveFailures, last_error: connection.lastError, last_sync_at: connection.lastSyncAt,
             created_at: connection.createdAt, updated_at: connection.updatedAt)
+    }
+
+    private func credentialView(_ kind: CredentialSpec.Kind, _ grant: GrantState?) -> JSONValue {
+        var members: [String: JSONValue] = ["kind": .string(kind.rawValue)]
+        if let grant {
+            members["connected"] = .bool(grant.isConnected)
+            members["expires_at"] = grant.expiresAt.map { .string($0.description) }
+            members["account"] = grant.account.map { .string($0) }
+            members["problem"] = grant.problem.map { .string($0) }
+        }
+        return .object(members)
     }
 
     private func webhookView(_ rules: ConnectionWebhook, of connection: Connection, _ manifest: PluginManifest?, _ generated: String?)

@@ -60,6 +60,11 @@ struct ControlDispatch: Sendable {
             try await operations.removeConnection(try call.parameter("id"), caller)
             return Reply(.noContent)
         case .checkConnection: return .json(.ok, try await operations.checkConnection(try call.parameter("id"), caller))
+        case .connectConnection:
+            return .json(.ok, try await operations.connectConnection(try call.parameter("id"), try call.decode(ConnectRequest.self), caller))
+        case .completeConnection:
+            return .json(.ok, try await operations.completeConnection(try call.parameter("id"), try call.decode(ConsentAnswer.self), caller))
+        case .disconnectConnection: return .json(.ok, try await operations.disconnectConnection(try call.parameter("id"), caller))
         case .pauseConnection: return .json(.ok, try await operations.setPaused(true, try call.parameter("id"), caller))
         case .resumeConnection: return .json(.ok, try await operations.setPaused(false, try call.parameter("id"), caller))
         case .syncStream:

@@ -2,6 +2,7 @@
 // happens on the connection's event loop; between a request and its answer no task is made and no thread is changed but
 // for the writer's commit. Requests of one connection are answered one after the other, in order.
 
+import BerthControlAPI
 import BerthModel
 import BerthSeams
 import HTTPTypes
@@ -13,15 +14,20 @@ import Synchronization
 final class IngestShared: Sendable {
     let receiver: any WebhookReceiver
     let readiness: IngestServer.Readiness
+    let consent: IngestServer.ConsentReturn
     let clock: any WallClock
     let limits: ConnectionLimits
     let bodyBytesMax: Int
     /// Bodies in memory, of all connections.
     let bodyBytesInFlight = Atomic<Int>(0)
 
-    init(_ configuration: IngestServer.Configuration, _ receiver: any WebhookReceiver, _ readiness: @escaping IngestServer.Readiness, _ clock: any WallClock) {
+    init(
+        _ configuration: IngestServer.Configuration, _ receiver: any WebhookReceiver, _ readiness: @escaping IngestServer.Readiness,
+        _ consent: @escaping IngestServer.ConsentReturn, _ clock: any WallClock
+    ) {
         self.receiver = receiver
         self.readiness = readiness
+        self.consent = consent
         self.clock = clock
         limits = configuration.limits
         bodyBytesMax = configuration.bodyBytesMax
@@ -172,19 +178,28 @@ final class IngestConnection: ChannelDuplexHandler {
             guard let onAnswer else { return }
             shared.receiver.receive(request.delivery(to: target, from: remoteAddress), onAnswer)
         case .health: finish(IngestReply.healthy)
-        case .readiness: tellReadiness()
+        case .readiness:
+            let readiness = shared.readiness
+            finishLater {
+                let (isReady, parts) = await readiness()
+                let body = JSONValue.object(["ready": .bool(isReady), "parts": .object(parts.mapValues { .string($0) })])
+                return Reply.json(isReady ? .ok : .serviceUnavailable, body)
+            }
+        case .consentReturn:
+            let (consent, fields) = (shared.consent, PercentDecoding.fields(request.query))
+            finishLater {
+                let (status, text) = await consent(fields)
+                return IngestReply.page(status, text)
+            }
         case .refused(let reply): finish(reply)
         }
     }
 
-    private func tellReadiness() {
+    private func finishLater(_ make: @escaping @Sendable () async -> Reply) {
         guard let loop = context?.eventLoop else { return }
         let bound = NIOLoopBound(self, eventLoop: loop)
-        let readiness = shared.readiness
         Task {
-            let (isReady, parts) = await readiness()
-            let body = JSONValue.object(["ready": .bool(isReady), "parts": .object(parts.mapValues { .string($0) })])
-            let reply = Reply.json(isReady ? .ok : .serviceUnavailable, body)
+            let reply = await make()
             loop.execute { bound.value.finish(reply) }
         }
     }

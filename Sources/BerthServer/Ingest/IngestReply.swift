@@ -19,6 +19,15 @@ enum IngestReply {
         BerthError(
             .overloaded, "too many bodies are being received", hint: "send again later", isRetryable: true, retryAfter: .seconds(1)))
 
+    /// A line of plain text for a person's browser, which keeps nothing of it: the address line holds a code.
+    static func page(_ status: Int, _ text: String) -> Reply {
+        var reply = Reply(.init(code: status), contentType: "text/plain; charset=utf-8", body: ByteBuffer(string: text))
+        reply.fields[.cacheControl] = "no-store"
+        if let name = HTTPField.Name("referrer-policy") { reply.fields[name] = "no-referrer" }
+        if let name = HTTPField.Name("x-content-type-options") { reply.fields[name] = "nosniff" }
+        return reply
+    }
+
     /// The answer to what is no HTTP; nil when the connection is beyond answers.
     static func problem(of error: any Error) -> Reply? {
         guard let error = error as? HTTPParserError else { return nil }

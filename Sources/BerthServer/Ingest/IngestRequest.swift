@@ -10,6 +10,8 @@ enum IngestTarget {
     case webhook(WebhookPath)
     case health
     case readiness
+    /// A browser comes back from a provider's consent page.
+    case consentReturn
     /// Nowhere; the answer.
     case refused(Reply)
 
@@ -32,6 +34,7 @@ enum IngestTarget {
         switch String(Substring(path)) {
         case "/healthz": self = Self.lookOnly(method, .health)
         case "/readyz": self = Self.lookOnly(method, .readiness)
+        case "/oauth/callback": self = Self.lookOnly(method, .consentReturn)
         default: self = .refused(.problem(BerthError(.notFound, "nothing is served here")))
         }
     }
@@ -70,6 +73,8 @@ final class IngestRequest {
         target = IngestTarget(path: Substring(head.uri[..<(mark ?? head.uri.endIndex)]).utf8, method: head.method)
     }
 
+    /// Without `?`.
+    var query: Substring { queryStart.map { head.uri[$0...] } ?? "" }
     var isHead: Bool { head.method == .HEAD }
     var expectsContinue: Bool { head.headers.first(name: "expect")?.lowercased() == "100-continue" }
     var hasBody: Bool { (announcedLength ?? 1) > 0 || head.headers.contains(name: "transfer-encoding") }

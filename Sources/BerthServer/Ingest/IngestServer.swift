@@ -1,4 +1,5 @@
-// The public listener: webhook paths and two health paths, nothing else. It makes no promise of its own: a 2xx for a
+// The public listener: webhook paths, the way back from a consent page and two health
+// paths, nothing else. It makes no promise of its own: a 2xx for a
 // delivery exists only where the receiver gave a receipt.
 
 import BerthModel
@@ -10,7 +11,7 @@ import NIOHTTP1
 import NIOPosix
 public import ServiceLifecycle
 
-/// Serves `/webhooks/...`, `/healthz`, `/readyz`.
+/// Serves `/webhooks/...`, `/oauth/callback`, `/healthz`, `/readyz`.
 public struct IngestServer: Service {
     /// Settings.
     public struct Configuration: Sendable {
@@ -36,21 +37,26 @@ public struct IngestServer: Service {
     /// Whether the daemon is ready, part by part.
     public typealias Readiness = @Sendable () async -> (isReady: Bool, parts: [String: String])
 
+    /// Takes what a browser brings back from a provider's consent page; answers a status and a line of text.
+    public typealias ConsentReturn = @Sendable ([(name: String, value: String)]) async -> (status: Int, text: String)
+
     private let configuration: Configuration
     private let receiver: any WebhookReceiver
     private let readiness: Readiness
+    private let consent: ConsentReturn
     private let clock: any WallClock
     private let logger: Logger
     private let onBound: @Sendable (String) async -> Void
 
     /// A server; `onBound` is told `host:port` once it listens.
     public init(
-        configuration: Configuration, receiver: any WebhookReceiver, readiness: @escaping Readiness, clock: any WallClock, logger: Logger,
-        onBound: @escaping @Sendable (String) async -> Void
+        configuration: Configuration, receiver: any WebhookReceiver, readiness: @escaping Readiness,
+        consent: @escaping ConsentReturn, clock: any WallClock, logger: Logger, onBound: @escaping @Sendable (String) async -> Void
     ) {
         self.configuration = configuration
         self.receiver = receiver
         self.readiness = readiness
+        self.consent = consent
         self.clock = clock
         self.logger = logger
         self.onBound = onBound
@@ -58,7 +64,7 @@ public struct IngestServer: Service {
 
     /// Serves until graceful shutdown; requests in hand then have five seconds to be answered.
     public func run() async throws {
-        let shared = IngestShared(configuration, receiver, readiness, clock)
+        let shared = IngestShared(configuration, receiver, readiness, consent, clock)
         let limits = configuration.limits
         var decoding = NIOHTTPDecoderLimitConfiguration()
         decoding.maxHeaderFieldSize = limits.headerFieldBytesMax

@@ -54,6 +54,9 @@ struct Session {
         print(options.output == .json ? value.text : value.lines().joined(separator: "\n"))
     }
 
+    /// Says something to the person, beside the answer that a script may read.
+    static func tell(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
+
     /// Percent-encodes a path segment or query value.
     static func encoded(_ text: String) -> String {
         var out = ""

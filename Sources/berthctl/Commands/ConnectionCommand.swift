@@ -1,12 +1,13 @@
-// connection add|list|show|check|pause|resume|remove
+// connection add|list|show|connect|check|pause|resume|disconnect|remove
 
 import ArgumentParser
 import BerthModel
+import Foundation
 
 struct ConnectionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connection", abstract: "Connections to providers.",
-        subcommands: [Add.self, List.self, Show.self, Check.self, Pause.self, Resume.self, Remove.self])
+        subcommands: [Add.self, List.self, Show.self, Connect.self, Check.self, Pause.self, Resume.self, Disconnect.self, Remove.self])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -74,6 +75,59 @@ struct ConnectionCommand: ParsableCommand {
         @Argument(help: "Id, name or provider/name.") var connection: String
         func run() throws {
             try Session.run(options) { $0.show(try $0.ask("GET", "/v1/connections/\(Session.encoded(connection))")) }
+        }
+    }
+
+    struct Connect: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Have a person consent at the provider: prints a URL and waits until the browser came back.",
+            discussion: """
+                The provider sends the browser to the daemon's /oauth/callback below [server] public_url. Where no browser can reach the \
+                daemon, give --redirect-uri an address registered with the provider, and paste the browser's address line afterwards:
+                  berthctl connection connect NAME --redirect-uri http://localhost:1 --paste
+                """)
+        @OptionGroup var options: SessionOptions
+        @Argument(help: "Id, name or provider/name.") var connection: String
+        @Option(help: "Where the provider sends the browser; default the daemon's own callback.") var redirectURI: String?
+        @Flag(help: "Read the browser's address line (or the code) from standard input.") var paste = false
+        @Option(help: "Seconds to wait for the browser.") var wait: Int = 600
+
+        func run() throws {
+            try Session.run(options) { session in
+                let path = "/v1/connections/\(Session.encoded(connection))"
+                let body: [String: JSONValue] = redirectURI.map { ["redirect_uri": .string($0)] } ?? [:]
+                let consent = try session.ask("POST", "\(path)/connect", .object(body))
+                guard case .string(let url)? = consent["url"] else { throw ExitCode(70) }
+                Session.tell("Open this URL in a browser, it works once and for ten minutes:\n\n  \(url)\n")
+                if paste {
+                    Session.tell("Paste the address line the browser ended on, or the code:")
+                    guard let line = readLine(), !line.isEmpty else { throw ExitCode(66) }
+                    let isURL = line.contains("?")
+                    session.show(try session.ask("POST", "\(path)/connect/complete", .object([isURL ? "url" : "code": .string(line)])))
+                    return
+                }
+                let began = try session.ask("GET", path)["updated_at"]
+                for _ in 0..<max(1, wait * 2) {
+                    usleep(500_000)
+                    let shown = try session.ask("GET", path)
+                    guard case .object(let credentials)? = shown["credentials"], credentials["connected"] == .bool(true), shown["updated_at"] != began
+                    else { continue }
+                    session.show(shown)
+                    return
+                }
+                Session.tell("Nobody came back within \(wait) s; the link may still be used: berthctl connection show \(connection)")
+                throw ExitCode(75)
+            }
+        }
+    }
+
+    struct Disconnect: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Cut off from the provider: tokens are revoked, secrets forgotten, webhooks refused; records stay.")
+        @OptionGroup var options: SessionOptions
+        @Argument(help: "Id, name or provider/name.") var connection: String
+        func run() throws {
+            try Session.run(options) { $0.show(try $0.ask("POST", "/v1/connections/\(Session.encoded(connection))/disconnect")) }
         }
     }
 

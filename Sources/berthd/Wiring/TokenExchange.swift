@@ -1,0 +1,47 @@
+// The second life of this program: `berthd exchange-token`, started by the daemon for one token request.
+
+import BerthGrants
+import BerthModel
+import BerthOutbound
+import BerthSeams
+import Logging
+
+enum TokenExchange {
+    /// Runs the exchange on standard input's neighbour, descriptor 3; answers the exit code.
+    static func run() async -> Int32 {
+        await ExchangeProcess.run { job in
+            var configuration = OutboundConfiguration()
+            configuration.egress = EgressPolicy(privateNetworks: job.privateNetworks.compactMap { NetworkPrefix($0) })
+            configuration.caFile = job.caFile
+            configuration.userAgent = job.userAgent
+            configuration.maxResponseBytes = 1 << 20
+            // One try: the daemon decides about another, when it knows what became of this one.
+            configuration.retry.maxTries = 1
+            guard let connection = ConnectionID(job.connection), let provider = ProviderName("oauth") else {
+                return .failure(AttemptFailure(.internal, "the job names no connection"))
+            }
+            let outbound: CurlOutbound
+            do throws(BerthError) {
+                outbound = try CurlOutbound(
+                    secrets: NoSecrets(), configuration: configuration, clock: SystemClock(), entropy: SystemEntropy(),
+                    logger: Logger(label: "exchange") { _ in SwiftLogNoOpLogHandler() })
+            } catch { return .failure(AttemptFailure(.internal, error.message)) }
+            var http = PluginManifest.HTTP()
+            http.timeoutSeconds = job.timeoutSeconds
+            // The same text twice: an address of the manifest's. Without it: one of the operator's own.
+            http.baseURL = job.isOwnAddress ? nil : job.url
+            let pairs = stride(from: 0, to: job.headers.count - 1, by: 2).map { (name: job.headers[$0], value: job.headers[$0 + 1]) }
+            let target = OutboundTarget(connection: connection, provider: provider, baseURL: job.url, http: http, credential: nil)
+            let result = await outbound.send(
+                ProviderRequest(method: "POST", url: "", headers: pairs, body: job.body, isAuthenticated: false), for: target)
+            await outbound.close()
+            return result
+        }
+    }
+
+    private struct NoSecrets: SecretStore {
+        func secret(_ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) -> Secret? { nil }
+        func set(_ secret: Secret, _ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) {}
+        func removeAll(of connection: ConnectionID) async throws(BerthError) {}
+    }
+}
