@@ -13,6 +13,8 @@ struct ConnectionState {
     var credentials: [CredentialSpec: ConnectionCredential] = [:]
     var breaker: CircuitBreaker
     var budget = RetryBudget()
+    /// What the provider's last failure was; for those who find the circuit open and would not learn why.
+    var lastFailure: String?
 }
 
 extension CurlOutbound {
