@@ -20,6 +20,18 @@ public enum SchemaCatalog {
     private static let boolean = of("boolean")
     private static let time: JSONValue = .object(["type": "string", "format": "date-time"])
     private static let map = of("object")
+    private static let mapOrNull: JSONValue = .object(["type": .array(["object", "null"])])
+    /// Why an attempt failed.
+    private static let failure = object(
+        ["status": string, "message": string, "remoteStatus": integer, "remoteCode": string, "retryAfterMilliseconds": integer],
+        required: ["status", "message"])
+    private static func one(of values: [String]) -> JSONValue { .object(["type": "string", "enum": .array(values.map { .string($0) })]) }
+    private static let health = one(of: ["ok", "degraded", "failing"])
+    private static func amounts() -> JSONValue { .object(["type": "object", "additionalProperties": integer]) }
+    private static let counts = object(
+        [
+            "processed": integer, "created": integer, "updated": integer, "unchanged": integer, "deleted": integer, "failed": integer,
+        ], required: ["processed", "created", "updated", "unchanged", "deleted", "failed"])
 
     private static let webhook = object([
         "scheme": string, "secret": string, "allow_ips": list(string), "header": string, "algorithm": string, "encoding": string,
@@ -35,16 +47,21 @@ public enum SchemaCatalog {
         "Problem": object(
             ["type": string, "title": string, "status": integer, "detail": string, "code": string, "hint": string], required: ["detail", "code"]),
         "Status": object([
-            "version": string, "health": string, "listen": string, "started_at": time, "pid": integer, "plugins": map, "connections": map,
-            "events": map, "open_runs": integer, "records": map,
-        ]),
+            "version": string, "health": health, "listen": string, "started_at": time, "pid": integer, "plugins": amounts(),
+            "connections": amounts(), "events": amounts(), "open_runs": integer, "records": amounts(),
+        ], required: ["version", "health", "listen", "started_at", "pid", "plugins", "connections", "events", "open_runs", "records"]),
         "Health": object([
-            "status": string, "parts": list(object(["name": string, "status": string, "detail": string, "hint": string])),
-        ]),
+            "status": health,
+            "parts": list(
+                object(["name": string, "status": health, "detail": string, "hint": string], required: ["name", "status", "detail"])),
+        ], required: ["status", "parts"]),
         "Plugin": object([
             "id": string, "name": string, "version": string, "publisher": string, "state": string, "problem": reference("Problem"),
             "isolation": string, "generation": integer, "digest": string, "path": string, "restarts": integer, "workers": list(integer),
-            "settings": map, "credentials": list(map), "streams": list(map), "actions": list(map), "webhook": map,
+            "settings": map, "credentials": list(map), "streams": list(map), "actions": list(map), "webhook": mapOrNull,
+        ], required: [
+            "id", "name", "version", "publisher", "state", "isolation", "generation", "digest", "path", "restarts", "workers", "settings",
+            "credentials", "streams", "actions", "webhook",
         ]),
         "PluginList": page("Plugin"),
         "InstallPlugin": object(["path": string], required: ["path"]),
@@ -56,41 +73,49 @@ public enum SchemaCatalog {
             "webhook": object([
                 "url": string, "scheme": string, "header": string, "algorithm": string, "encoding": string, "prefix": string,
                 "allow_ips": list(string), "token": string, "secret": string,
-            ]), "streams": map, "failures": integer, "last_error": string, "last_sync_at": time, "created_at": time, "updated_at": time,
+            ], required: ["url", "scheme", "allow_ips"]), "streams": map, "failures": integer, "last_error": string, "last_sync_at": time,
+            "created_at": time, "updated_at": time,
+        ], required: [
+            "id", "provider", "workspace", "name", "status", "credentials", "settings", "streams", "failures", "created_at", "updated_at",
         ]),
         "ConnectionList": page("Connection"),
         "ConnectRequest": object(["redirect_uri": string]),
-        "Consent": object(["url": string, "redirect_uri": string, "expires_at": time], required: ["url"]),
+        "Consent": object(["url": string, "redirect_uri": string, "expires_at": time], required: ["url", "redirect_uri", "expires_at"]),
         "ConsentAnswer": object(["url": string, "code": string, "state": string]),
-        "CheckResult": object(["ok": boolean, "account": map, "failure": map]),
-        "ActionResult": object(["output": map, "records": integer]),
+        "CheckResult": object(["ok": boolean, "account": mapOrNull, "failure": failure], required: ["ok", "account"]),
+        "ActionResult": object(["output": .object([:]), "records": integer], required: ["output", "records"]),
         "SyncRequest": object(["mode": string, "since": time, "until": time]),
         "Run": object([
             "id": string, "connection": string, "provider": string, "stream": string, "mode": string, "trigger": string, "status": string,
             "direction": string, "since": time, "until": time, "created_at": time, "started_at": time, "finished_at": time,
             "duration_seconds": of("number"),
-            "counts": object([
-                "processed": integer, "created": integer, "updated": integer, "unchanged": integer, "deleted": integer, "failed": integer,
-            ]), "pages": integer, "attempts": integer, "error": map,
+            "counts": counts, "pages": integer, "attempts": integer, "error": failure,
+        ], required: [
+            "id", "connection", "provider", "stream", "mode", "trigger", "status", "direction", "until", "created_at", "counts", "pages",
+            "attempts",
         ]),
         "RunList": page("Run"),
         "Event": object([
             "id": string, "connection": string, "provider": string, "kind": string, "state": string, "unsupported": boolean,
             "attempt": integer, "dedup_key": string, "ordering_key": string, "received_at": time, "due_at": time, "settled_at": time,
-            "failure": map, "method": string, "query": string, "headers": list(list(string)), "body": string, "body_base64": string,
+            "failure": failure, "method": string, "query": string, "headers": list(list(string)), "body": string, "body_base64": string,
+        ], required: [
+            "id", "connection", "provider", "kind", "state", "unsupported", "attempt", "dedup_key", "received_at", "method", "query",
         ]),
         "EventList": page("Event"),
         "ReplayFilter": object([
             "ids": list(string), "connection": string, "provider": string, "kind": string, "states": list(string), "since": time,
             "until": time, "limit": integer, "dry_run": boolean,
         ]),
-        "Replay": object(["dry_run": boolean, "count": integer, "events": list(string)]),
+        "Replay": object(["dry_run": boolean, "count": integer, "events": list(string)], required: ["dry_run", "count", "events"]),
         "Record": object([
             "id": string, "workspace": string, "provider": string, "connection": string, "external_id": string, "created_at": time,
-            "updated_at": time, "deleted_at": time, "raw": map,
-        ]),
+            "updated_at": time, "deleted_at": .object(["type": .array(["string", "null"])]), "raw": .object([:]),
+        ], required: ["id", "workspace", "provider", "connection", "external_id", "created_at", "updated_at", "deleted_at", "raw"]),
         "RecordList": page("Record"),
-        "Audit": object(["at": time, "kind": string, "actor": string, "connection": string, "detail": string, "address": string]),
+        "Audit": object(
+            ["at": time, "kind": string, "actor": string, "connection": string, "detail": string, "address": string],
+            required: ["at", "kind", "actor", "detail"]),
         "AuditList": page("Audit"),
         "LogLevel": object(["level": string], required: ["level"]),
         "Backup": object(["path": string], required: ["path"]),

@@ -19,6 +19,8 @@ struct ConnectionState {
     var credentials: [CredentialSpec: OpenedCredential] = [:]
     var breaker: CircuitBreaker
     var budget = RetryBudget()
+    /// What the provider's last failure was; for those who find the circuit open and would not learn why.
+    var lastFailure: String?
 }
 
 extension CurlOutbound {

@@ -79,7 +79,12 @@ extension CurlOutbound {
         let isChanged: Bool?
         switch outcome.health {
         case .good: isChanged = connections[target.connection]?.breaker.succeed(ticket.id)
-        case .bad: isChanged = connections[target.connection]?.breaker.fail(ticket.id, now)
+        case .bad:
+            switch outcome.result {
+            case .success(let response): connections[target.connection]?.lastFailure = "it answered \(response.status)"
+            case .failure(let failure): connections[target.connection]?.lastFailure = failure.message
+            }
+            isChanged = connections[target.connection]?.breaker.fail(ticket.id, now)
         case .unknown:
             connections[target.connection]?.breaker.leave(ticket.id)
             isChanged = false

@@ -121,7 +121,7 @@ public actor CurlOutbound: Outbound {
         var last: Result<ProviderResponse, AttemptFailure>?
         while true {
             if let wait = connections[target.connection]?.breaker.refusal(.now()) {
-                return last ?? .failure(Self.circuitOpen(target, wait))
+                return last ?? .failure(Self.circuitOpen(target, wait, connections[target.connection]?.lastFailure))
             }
             let asked = Monotonic.now()
             let ticket = Ticket(id: takeID(), connection: target.connection, requestClass: request.requestClass ?? "")
@@ -136,7 +136,7 @@ public actor CurlOutbound: Outbound {
             // Asked again: others may have opened it while this one waited its turn.
             if let wait = connections[target.connection]?.breaker.enter(ticket.id, .now()) {
                 leave(ticket, target.provider, wasSent: false)
-                return last ?? .failure(Self.circuitOpen(target, wait))
+                return last ?? .failure(Self.circuitOpen(target, wait, connections[target.connection]?.lastFailure))
             }
             // Its token may have run out while it waited its turn, or been renewed by others.
             if let spec, opened?.token != nil {
@@ -179,9 +179,10 @@ public actor CurlOutbound: Outbound {
 
     static let closing = AttemptFailure(.cancelled, "the daemon is stopping")
 
-    private static func circuitOpen(_ target: OutboundTarget, _ wait: Int64) -> AttemptFailure {
-        AttemptFailure(
-            .remoteDown, "circuit open: \(target.provider) failed too often in a row for \(target.connection); nothing is sent for now",
+    private static func circuitOpen(_ target: OutboundTarget, _ wait: Int64, _ last: String?) -> AttemptFailure {
+        let why = last.map { ", last: \($0)" } ?? ""
+        return AttemptFailure(
+            .remoteDown, "circuit open: \(target.provider) failed too often in a row for \(target.connection); nothing is sent for now\(why)",
             retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
     }
 
