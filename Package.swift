@@ -83,6 +83,11 @@ let upperFloors: [Target] = [
 // Beside the floors.
 let side: [Target] = [
     .executableTarget(name: "berthctl", dependencies: ["BerthControlAPI", "BerthModel", arguments], swiftSettings: strict),
+    // The hostile host of `berthctl plugin check`, in C against the public headers alone, and its runner.
+    .target(name: "CBerthHostileHost", dependencies: ["CBerth"]),
+    .executableTarget(
+        name: "berth-plugin-check", dependencies: ["BerthModel", "BerthLoader", "BerthPlugins", "CBerthHostileHost", arguments, crypto],
+        swiftSettings: strict),
     .executableTarget(
         name: "berth-worker", dependencies: ["BerthModel", "BerthWire", "BerthLoader", "CBerth", "CBerthLinux"], swiftSettings: strict),
     .executableTarget(
@@ -133,6 +138,7 @@ let tests: [Target] = [
     .testTarget(name: "BerthWireTests", dependencies: ["BerthWire", "BerthModel"], swiftSettings: strict),
     .testTarget(name: "BerthLoaderTests", dependencies: ["BerthLoader", "BerthModel"], exclude: ["Plugins"], swiftSettings: strict),
     .testTarget(name: "BerthMockTests", dependencies: ["berth-mock", crypto, cryptoExtras], swiftSettings: strict),
+    .testTarget(name: "PluginToolsTests", dependencies: ["berthctl", "berth-plugin-check"], exclude: ["Plugins"], swiftSettings: strict),
     .testTarget(name: "BerthPluginsTests", dependencies: ["BerthPlugins", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
     .testTarget(
         name: "Conformance",
@@ -151,6 +157,7 @@ let package = Package(
         .executable(name: "berthd", targets: ["berthd"]),
         .executable(name: "berthctl", targets: ["berthctl"]),
         .executable(name: "berth-worker", targets: ["berth-worker"]),
+        .executable(name: "berth-plugin-check", targets: ["berth-plugin-check"]),
         .executable(name: "berth-mock", targets: ["berth-mock"]),
         .library(name: "ringba", type: .dynamic, targets: ["RingbaPlugin"]),
         .library(name: "retreaver", type: .dynamic, targets: ["RetreaverPlugin"]),

@@ -32,6 +32,9 @@ import Testing
             ),
             "berth-worker": (["BerthModel", "BerthWire", "BerthLoader", "CBerth", "CBerthLinux"], bare),
             "berthctl": (["BerthControlAPI", "BerthModel"], system.union(["ArgumentParser"])),
+            "berth-plugin-check": (
+                ["BerthModel", "BerthLoader", "BerthPlugins", "CBerthHostileHost"], system.union(["ArgumentParser", "Crypto"])
+            ),
             "berth-mock": (
                 [],
                 system.union([

@@ -41,7 +41,8 @@ import Testing
         let instance = try plugin.makeInstance(connection: "con_1", settings: Array("{}".utf8), baseURL: "").get()
         let events = ["", "a", "bc"].enumerated().map { index, body in
             PluginEvent(
-                id: "evt_\(index)", attempt: 1, receivedAt: 1, kind: "k", method: "POST", query: "", headers: index == 0 ? [] : [("h", "v\(index)")],
+                id: "evt_\(index)", attempt: 1, receivedAt: 1, kind: "k", method: "POST", query: "",
+                headers: index == 0 ? [] : [("h", "v\(index)")],
                 body: Array(body.utf8))
         }
         let recorder = Recorder()

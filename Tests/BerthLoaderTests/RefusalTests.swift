@@ -58,7 +58,8 @@ import Testing
         var bytes = try Variant.bytes()
         bytes[18] = other.number
         let machine = try refusal(try Variant.file("machine", bytes))
-        #expect(machine.cause == .wrongPlatform && machine.pluginValue == "built for \(other.name)" && machine.hostValue.hasPrefix("linux-"))
+        #expect(
+            machine.cause == .wrongPlatform && machine.pluginValue == "built for \(other.name)" && machine.hostValue.hasPrefix("linux-"))
         bytes = try Variant.bytes()
         bytes[4] = 1
         #expect(try refusal(try Variant.file("narrow", bytes)).pluginValue.hasSuffix(", 32-bit"))

@@ -6,7 +6,8 @@ import Testing
 
 /// Builds Plugins/variant.c.
 enum Variant {
-    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .path
     private static let built = Mutex<[[String]: String]>([:])
 
     /// A folder of this run.

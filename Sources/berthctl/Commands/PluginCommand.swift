@@ -1,12 +1,12 @@
-// plugin list|show|install|reload|rollback|remove
+// plugin list|show|install|reload|rollback|remove; new|seal|check stand in PluginAuthorCommands.
 
 import ArgumentParser
 import BerthModel
 
 struct PluginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plugin", abstract: "Plugins: list, look at, install, reload, roll back.",
-        subcommands: [List.self, Show.self, Install.self, Reload.self, Rollback.self, Remove.self])
+        commandName: "plugin", abstract: "Plugins: list, look at, install, reload, roll back; make, seal and check your own.",
+        subcommands: [List.self, Show.self, Install.self, Reload.self, Rollback.self, Remove.self, New.self, Seal.self, Check.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Installed plugins.")

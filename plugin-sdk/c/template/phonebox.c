@@ -34,7 +34,8 @@ static int32_t emit_call(berth_operation op, uint32_t item, berth_json call, int
     char fields[1024] = "";
     berth_json_out out;
     berth_json id = berth_json_member(call, "id");
-    if (id.kind != '"' || id.len == 0) return BERTH_INVALID_EVENT;
+    /* The host takes keys of 1 to 512 bytes, and UTF-8 only. */
+    if (id.kind != '"' || id.len == 0 || id.len > 512 || !berth_json_is_utf8(call.ptr, call.len)) return BERTH_INVALID_EVENT;
     berth_json_begin(&out, fields, sizeof fields);
     berth_json_text(&out, "direction", "inbound");
     berth_json_text(&out, "status", "completed");
@@ -58,7 +59,7 @@ static int32_t handle(void *instance, berth_operation op, const berth_event_v1 *
             statuses[i] = fail(op, (uint32_t)i, BERTH_INVALID_EVENT, "the body is no JSON object");
         } else if (type.kind == '"' && type.len == 9 && memcmp(type.ptr, "call.done", 9) == 0) {
             statuses[i] = emit_call(op, (uint32_t)i, body, events[i].received_at);
-            if (statuses[i] == BERTH_INVALID_EVENT) fail(op, (uint32_t)i, BERTH_INVALID_EVENT, "the call has no id, or is too large");
+            if (statuses[i] == BERTH_INVALID_EVENT) fail(op, (uint32_t)i, BERTH_INVALID_EVENT, "the call has no fit id, is too large, or is not UTF-8");
         } else {
             statuses[i] = BERTH_UNSUPPORTED;
         }
@@ -99,6 +100,7 @@ static int32_t read_calls(void *instance, berth_operation op, const berth_read_r
         if (calls.kind != '[') return fail(op, BERTH_NO_ITEM, BERTH_REMOTE_DOWN, "the provider's answer is no list of calls");
         for (size_t at = 0; berth_json_next(calls, &at, &call);) {
             status = emit_call(op, BERTH_NO_ITEM, call, BERTH_NO_TIME);
+            if (status == BERTH_INVALID_EVENT) return fail(op, BERTH_NO_ITEM, BERTH_REMOTE_DOWN, "the provider lists a call that is none");
             if (status != BERTH_OK) return status;
         }
         int64_t next = berth_json_int(berth_json_member(body, "next"), 0);

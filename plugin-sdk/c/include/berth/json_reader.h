@@ -17,6 +17,23 @@ typedef struct berth_json {
     char kind;          /* '{' '[' '"' '0' (number) 't' 'f' 'n', or 0: nothing there */
 } berth_json;
 
+/* Whether bytes are UTF-8. The host takes no other text from a plugin: ask before a provider's bytes become a record. */
+static inline int berth_json_is_utf8(const uint8_t *p, size_t n) {
+    for (size_t i = 0; i < n;) {
+        uint32_t c = p[i++];
+        uint32_t more = c < 0x80 ? 0 : c >= 0xC2 && c < 0xE0 ? 1 : c >= 0xE0 && c < 0xF0 ? 2 : c >= 0xF0 && c < 0xF5 ? 3 : 9;
+        uint32_t value = more == 0 ? c : c & (0x3Fu >> (more & 3));
+        if (more == 9 || n - i < more) return 0;
+        for (uint32_t k = 0; k < more; k++, i++) {
+            if ((p[i] & 0xC0) != 0x80) return 0;
+            value = value << 6 | (p[i] & 0x3Fu);
+        }
+        if ((more == 2 && (value < 0x800 || (value >= 0xD800 && value < 0xE000))) || (more == 3 && (value < 0x10000 || value > 0x10FFFF)))
+            return 0;
+    }
+    return 1;
+}
+
 static inline size_t berth_json_blank(const uint8_t *p, size_t n, size_t at) {
     while (at < n && (p[at] == ' ' || p[at] == '\n' || p[at] == '\r' || p[at] == '\t')) at++;
     return at;

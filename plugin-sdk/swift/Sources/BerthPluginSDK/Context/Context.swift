@@ -42,15 +42,29 @@ public class Context {
     public func upsert(
         _ stream: String, key: String, sourceTime: ProviderTime?, raw: JSONNode? = nil, fields: (inout RecordWriter) throws -> Void
     ) throws {
+        try check(key: key, of: stream)
+        let mark = batch.mark
         try batch.add(
             RecordHead(stream: stream, key: key, sourceTime: sourceTime, raw: raw), item: item, isDelete: false, payload: fields)
+        if batch.isLastTooLarge {
+            batch.discard(after: mark)
+            throw ProviderError.invalidEvent("a record of stream '\(stream)', or its original, is larger than \(RecordBatch.documentBytesMax) bytes")
+        }
         if batch.isFull { try flush() }
     }
 
     /// Emits a deletion.
     public func delete(_ stream: String, key: String, sourceTime: ProviderTime?) throws {
+        try check(key: key, of: stream)
         batch.add(RecordHead(stream: stream, key: key, sourceTime: sourceTime, raw: nil), item: item, isDelete: true) { _ in }
         if batch.isFull { try flush() }
+    }
+
+    /// What the daemon would take for a broken rule of the ABI, and end the worker for, is the provider's odd data here.
+    private func check(key: String, of stream: String) throws {
+        guard (1...RecordBatch.keyBytesMax).contains(key.utf8.count) else {
+            throw ProviderError.invalidEvent("a record of stream '\(stream)' has an id of \(key.utf8.count) bytes; 1 to \(RecordBatch.keyBytesMax) are allowed")
+        }
     }
 
     /// Hands collected records to the daemon. The SDK does so by itself when there are many, at checkpoints and at the end.

@@ -17,6 +17,9 @@ struct RecordBatch {
 
     static let recordsMax = 256
     static let bytesMax = 512 << 10
+    /// The daemon's limits for a record's key, and for its payload and original each.
+    static let keyBytesMax = 512
+    static let documentBytesMax = 1 << 20
 
     private var entries: [Entry] = []
     /// Payload under construction, and everything before it; commas stand between the parts and belong to none.
@@ -25,6 +28,8 @@ struct RecordBatch {
 
     var isEmpty: Bool { entries.isEmpty }
     var isFull: Bool { entries.count >= Self.recordsMax || json.bytes.count >= Self.bytesMax }
+    /// Whether the record added last is more than the daemon takes.
+    var isLastTooLarge: Bool { entries.last.map { max($0.payload.count, $0.raw.count) > Self.documentBytesMax } ?? false }
     /// To go back to when an event fails after it emitted.
     var mark: Int { entries.count }
 
