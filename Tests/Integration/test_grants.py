@@ -11,7 +11,8 @@ import threading
 import time
 import unittest
 
-from oauth_probe import OAuthMock, browse, call_api, probe
+import schema
+from oauth_probe import OAuthMock, OAuthProbe, browse, call_api, probe  # noqa: F401: OAuthProbe is run here
 from rig import BUNDLES, Berthd, wait_for
 
 CLIENT = {"client_id": "mock-client", "client_secret": "mock-client-secret"}
@@ -171,6 +172,22 @@ class Grants(unittest.TestCase):
                 self.assertEqual(self.me(kind.replace("oauth2_", "")), 200)
                 self.mock.expire()
                 self.assertEqual(self.me(kind.replace("oauth2_", "")), 200)
+
+    def test_what_the_answers_look_like(self):
+        # Would break: clients generated from the OpenAPI document.
+        document = self.berthd.get("/v1/openapi.json")
+        self.add("shape")
+
+        def check(method, template, body, path):
+            answer = self.berthd.control(method, path, body)
+            self.assertEqual(answer.status, 200, answer)
+            content = document["paths"][template][method.lower()]["responses"]["200"]["content"]["application/json"]
+            self.assertEqual(schema.problems(answer.json, content["schema"], document, closed=True), [], template)
+            return answer.json
+        begun = check("POST", "/v1/connections/{id}/connect", {"redirect_uri": self.mock.url + "/_mock/trap"}, "/v1/connections/shape/connect")
+        _, seen = browse(begun["url"])
+        check("POST", "/v1/connections/{id}/connect/complete", {"url": seen[-1]}, "/v1/connections/shape/connect/complete")
+        check("POST", "/v1/connections/{id}/disconnect", {}, "/v1/connections/shape/disconnect")
 
     def test_a_signed_assertion(self):
         key = self.folder / "jwt.pem"

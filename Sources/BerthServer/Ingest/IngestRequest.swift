@@ -63,18 +63,27 @@ final class IngestRequest {
     var body: [UInt8] = []
     /// Whether the body's rate is looked at already.
     var isWatched = false
+    /// Path and query; of an absolute-form target (RFC 9112, 3.2.2) what stands behind the authority.
+    private let location: Substring
     private let queryStart: String.Index?
 
     init(_ head: HTTPRequestHead, receivedAt: Timestamp) {
         self.head = head
         self.receivedAt = receivedAt
-        let mark = head.uri.utf8.firstIndex(of: UInt8(ascii: "?"))
+        location = Self.location(head.uri)
+        let mark = location.utf8.firstIndex(of: UInt8(ascii: "?"))
         queryStart = mark.map { head.uri.utf8.index(after: $0) }
-        target = IngestTarget(path: Substring(head.uri[..<(mark ?? head.uri.endIndex)]).utf8, method: head.method)
+        target = IngestTarget(path: location[..<(mark ?? location.endIndex)].utf8, method: head.method)
+    }
+
+    private static func location(_ uri: String) -> Substring {
+        guard uri.utf8.first != UInt8(ascii: "/"), let scheme = uri.firstRange(of: "://") else { return uri[...] }
+        let rest = uri[scheme.upperBound...]
+        return rest.firstIndex { $0 == "/" || $0 == "?" }.map { rest[$0...] } ?? "/"
     }
 
     /// Without `?`.
-    var query: Substring { queryStart.map { head.uri[$0...] } ?? "" }
+    var query: Substring { queryStart.map { location[$0...] } ?? "" }
     var isHead: Bool { head.method == .HEAD }
     var expectsContinue: Bool { head.headers.first(name: "expect")?.lowercased() == "100-continue" }
     var hasBody: Bool { (announcedLength ?? 1) > 0 || head.headers.contains(name: "transfer-encoding") }
@@ -90,10 +99,10 @@ final class IngestRequest {
         var headers: [(name: String, value: String)] = []
         headers.reserveCapacity(head.headers.count)
         for (name, value) in head.headers { headers.append((Self.lowercase(name), value)) }
-        let path = queryStart.map { String(head.uri[..<head.uri.utf8.index(before: $0)]) } ?? head.uri
+        let path = String(queryStart.map { location[..<location.utf8.index(before: $0)] } ?? location)
         return RawDelivery(
             provider: target.provider, connection: target.connection, pathToken: target.token, method: head.method.rawValue, path: path,
-            query: queryStart.map { String(head.uri[$0...]) } ?? "", headers: headers, body: body, remoteAddress: remoteAddress,
+            query: String(query), headers: headers, body: body, remoteAddress: remoteAddress,
             receivedAt: receivedAt)
     }
 

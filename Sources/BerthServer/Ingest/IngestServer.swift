@@ -107,7 +107,12 @@ public struct IngestServer: Service {
         let local = server.localAddress
         await onBound("\(local?.ipAddress ?? configuration.host):\(local?.port ?? configuration.port)")
         try await withGracefulShutdownHandler {
-            try await server.closeFuture.get()
+            // Cancelled when another part of the daemon fails: then nothing more is answered.
+            try await withTaskCancellationHandler {
+                try await server.closeFuture.get()
+            } onCancel: {
+                server.close(promise: nil)
+            }
         } onGracefulShutdown: {
             let promise = server.eventLoop.makePromise(of: Void.self)
             quiescing.initiateShutdown(promise: promise)
