@@ -145,6 +145,9 @@ let tests: [Target] = [
         dependencies: ["BerthPlugins", "BerthModel", "BerthSeams", "BerthWire", "CBerthLinux", "berth-worker", logging, crypto],
         path: "Tests/Conformance", exclude: ["Plugins"], swiftSettings: strict),
     .testTarget(name: "BerthStoreSQLiteTests", dependencies: ["BerthStoreSQLite", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
+    .testTarget(
+        name: "BerthGrantsTests", dependencies: ["BerthGrants", "BerthModel", "BerthSeams", "berthd", "berth-mock", logging],
+        swiftSettings: strict),
     .testTarget(name: "BerthVaultTests", dependencies: ["BerthModel", "BerthSeams", "BerthVault"], swiftSettings: strict),
     .testTarget(name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", logging], swiftSettings: strict),
     .testTarget(
