@@ -131,6 +131,11 @@ let tests: [Target] = [
         dependencies: ["BerthPlugins", "BerthModel", "BerthSeams", "BerthWire", "CBerthLinux", "berth-worker", logging, crypto],
         path: "Tests/Conformance", exclude: ["Plugins"], swiftSettings: strict),
     .testTarget(name: "BerthStoreSQLiteTests", dependencies: ["BerthStoreSQLite", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
+    .testTarget(name: "BerthControlAPITests", dependencies: ["BerthControlAPI", "BerthModel"], swiftSettings: strict),
+    .testTarget(
+        name: "BerthServerTests", dependencies: ["BerthServer", "BerthControlAPI", "BerthModel", "BerthSeams", hummingbird, logging] + nio + httpTypes,
+        swiftSettings: strict),
+    .testTarget(name: "BerthCtlTests", dependencies: ["berthctl"], swiftSettings: strict),
     .testTarget(name: "BerthVaultTests", dependencies: ["BerthModel", "BerthSeams", "BerthVault"], swiftSettings: strict),
     .testTarget(name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", logging], swiftSettings: strict),
     .testTarget(

@@ -399,7 +399,7 @@ class Document(unittest.TestCase):
         # Would break: clients generated from the document.
         connections = {}
         for provider in ("ringba", "retreaver", "trackdrive"):
-            body = self.mock.connection(provider, streams={"calls": {"schedule": "every 1d"}})
+            body = self.mock.connection(provider, streams={"calls": {"schedule": "cron 0 3 1 1 *"}})
             if provider == "ringba":
                 body["webhook"] = {"scheme": "hmac", "secret": "s" * 20, "allow_ips": ["127.0.0.0/8"], "tolerance_seconds": 300}
             connections[provider] = self.ask("POST", "/v1/connections", body, expect=201)

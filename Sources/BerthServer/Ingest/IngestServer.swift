@@ -77,7 +77,7 @@ public struct IngestServer: Service {
     private func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
         // The first Host went into the head; a second one is how requests are smuggled past a proxy.
         guard Self.host.flatMap({ request.headers[$0] }) == nil else {
-            return try await refuse(Reply.problem(BerthError(.invalid, "the request has more than one Host field")), request, writer)
+            return try await refuse(Reply.problem(BerthError(.invalid, "the request has more than one Host field")), request, writer, channel)
         }
         let target = request.head.path ?? "/"
         let mark = target.utf8.firstIndex(of: UInt8(ascii: "?"))
@@ -93,7 +93,7 @@ public struct IngestServer: Service {
             let (isReady, parts) = await readiness()
             let body = JSONValue.object(["ready": .bool(isReady), "parts": .object(parts.mapValues { .string($0) })])
             try await Reply.json(isReady ? .ok : .serviceUnavailable, body).write(to: writer, isHead: isHead)
-        default: try await refuse(Reply.problem(BerthError(.notFound, "nothing is served here")), request, writer)
+        default: try await refuse(Reply.problem(BerthError(.notFound, "nothing is served here")), request, writer, channel)
         }
     }
 
@@ -102,13 +102,13 @@ public struct IngestServer: Service {
     ) async throws {
         let parts = path.dropFirst(10).split(separator: "/", omittingEmptySubsequences: false)
         guard (1...3).contains(parts.count), !parts.contains("") else {
-            return try await refuse(Reply.problem(BerthError(.notFound, "a webhook path is /webhooks/{provider}/{connection}[/{token}]")), request, writer)
+            return try await refuse(Reply.problem(BerthError(.notFound, "a webhook path is /webhooks/{provider}/{connection}[/{token}]")), request, writer, channel)
         }
         let reader = BodyReader(request)
-        if let length = reader.announced, length > configuration.bodyBytesMax { return try await refuse(tooLarge(length), request, writer, reader) }
+        if let length = reader.announced, length > configuration.bodyBytesMax { return try await refuse(tooLarge(length), request, writer, channel, reader) }
         if request.headers[.expect]?.lowercased() == "100-continue" { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) }
         guard let body = try await reader.collect(upTo: configuration.bodyBytesMax) else {
-            return try await refuse(tooLarge(configuration.bodyBytesMax + 1), request, writer, reader)
+            return try await refuse(tooLarge(configuration.bodyBytesMax + 1), request, writer, channel, reader)
         }
         var headers: [(name: String, value: String)] = []
         headers.reserveCapacity(request.headers.count + 1)
@@ -126,12 +126,14 @@ public struct IngestServer: Service {
     }
 
     /// Answers before the rest of the request is read, and closes.
-    private func refuse(_ reply: Reply, _ request: Request, _ writer: consuming ResponseWriter, _ reader: BodyReader? = nil) async throws {
+    private func refuse(
+        _ reply: Reply, _ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel, _ reader: BodyReader? = nil
+    ) async throws {
         let reader = reader ?? BodyReader(request)
         var reply = reply
         if reader.isExpected { reply.fields[.connection] = "close" }
         try await reply.write(to: writer, isHead: request.method == .head)
-        if reader.isExpected { try await reader.endConnection() }
+        if reader.isExpected { try await reader.endConnection(on: channel) }
     }
 
     private static let host = HTTPField.Name("host")
