@@ -66,7 +66,10 @@ final class Client: Sendable {
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
-        try #require(result == 0)
+        guard result == 0 else {
+            close(descriptor)
+            throw IOError(errnoCode: errno, reason: "connect")
+        }
     }
 
     deinit { close(descriptor) }

@@ -78,8 +78,14 @@ struct HTTPListener: Sendable {
         let tasks = ConnectionTasks()
         let setUp: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
             guard census.admit(channel) else { return channel.close() }
-            return child.setup(channel: channel, logger: logger).map { connection in
-                tasks.add { await child.handle(value: connection, logger: logger) }
+            return child.setup(channel: channel, logger: logger).flatMapThrowing { connection in
+                let isActive = channel.eventLoop.makePromise(of: Void.self)
+                try channel.pipeline.syncOperations.addHandler(ActivityNotice(isActive), position: .first)
+                tasks.add {
+                    // A cancelled task closes its channel's input, which NIO bears only of a channel that is registered.
+                    _ = try? await isActive.futureResult.get()  // never fails
+                    await child.handle(value: connection, logger: logger)
+                }
             }
         }
         let ready = bootstrap.childChannelInitializer(setUp)
@@ -103,6 +109,22 @@ struct HTTPListener: Sendable {
             tasks.cancel()
         }
     }
+}
+
+/// Tells when a channel is registered, or gone without ever having been.
+private final class ActivityNotice: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = NIOAny
+
+    private let promise: EventLoopPromise<Void>
+
+    init(_ promise: EventLoopPromise<Void>) { self.promise = promise }
+
+    func channelActive(context: ChannelHandlerContext) {
+        promise.succeed()
+        context.fireChannelActive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { promise.succeed() }
 }
 
 /// The tasks that serve connections.
