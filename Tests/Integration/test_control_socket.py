@@ -7,20 +7,18 @@ import os
 import pathlib
 import pwd
 import shutil
-import signal
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 import urllib.parse
 import uuid
 
 import schema
-from rig import BIN, Answer, Berthd, Mock, UnixConnection, wait_for
+from rig import Berthd, Mock, UnixConnection, wait_for
 from wire import Wire
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
