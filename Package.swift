@@ -148,6 +148,11 @@ let tests: [Target] = [
     .testTarget(
         name: "BerthGrantsTests", dependencies: ["BerthGrants", "BerthModel", "BerthSeams", "berthd", "berth-mock", logging],
         swiftSettings: strict),
+    .testTarget(name: "BerthControlAPITests", dependencies: ["BerthControlAPI", "BerthModel"], swiftSettings: strict),
+    .testTarget(
+        name: "BerthServerTests", dependencies: ["BerthServer", "BerthControlAPI", "BerthModel", "BerthSeams", hummingbird, logging] + nio + httpTypes,
+        swiftSettings: strict),
+    .testTarget(name: "BerthCtlTests", dependencies: ["berthctl"], swiftSettings: strict),
     .testTarget(name: "BerthVaultTests", dependencies: ["BerthModel", "BerthSeams", "BerthVault"], swiftSettings: strict),
     .testTarget(name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", logging], swiftSettings: strict),
     .testTarget(
