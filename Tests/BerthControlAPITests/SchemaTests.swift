@@ -36,6 +36,9 @@ import Testing
             ("Health", Health(parts: [.init(name: "a", status: "ok", detail: "d", hint: "h")]), Health(parts: [])),
             ("Plugin", plugin(problem), plugin(nil)), ("PluginList", List(items: [plugin(problem)], next: "x"), List<PluginView>(items: [])),
             ("Connection", connection(true), connection(false)),
+            (
+                "Consent", Consent(url: "u", redirect_uri: "r", expires_at: time), Consent(url: "u", redirect_uri: "r", expires_at: time)
+            ),
             ("CheckResult", CheckResult(ok: false, account: .object([:]), failure: failure), CheckResult(ok: true, account: .null, failure: nil)),
             ("ActionResult", ActionResult(output: .array([]), records: 1), ActionResult(output: .null, records: 0)),
             ("Replay", Replay(dry_run: true, count: 1, events: ["e"]), Replay(dry_run: false, count: 0, events: [])),
@@ -84,7 +87,8 @@ import Testing
         // Would break: a member that the document offers and the daemon refuses.
         let requests: [(String, any RequestBody.Type)] = [
             ("NewConnection", NewConnection.self), ("ConnectionChange", ConnectionChange.self), ("SyncRequest", SyncRequest.self),
-            ("ReplayFilter", ReplayFilter.self), ("InstallPlugin", InstallPlugin.self), ("LogLevel", LogLevel.self), ("Backup", Backup.self),
+            ("ReplayFilter", ReplayFilter.self), ("InstallPlugin", InstallPlugin.self),
+            ("ConnectRequest", ConnectRequest.self), ("ConsentAnswer", ConsentAnswer.self), ("LogLevel", LogLevel.self), ("Backup", Backup.self),
         ]
         for (name, type) in requests {
             guard case .object(let properties)? = SchemaCatalog.schemas[name]?["properties"] else {
