@@ -37,6 +37,10 @@ import Testing
             ("Plugin", plugin(problem), plugin(nil)), ("PluginList", List(items: [plugin(problem)], next: "x"), List<PluginView>(items: [])),
             ("Connection", connection(true), connection(false)),
             (
+                "VaultRotation", VaultRotation(key: "k", older_keys: ["o"], rewrapped: 1, current: 1),
+                VaultRotation(key: "k", older_keys: [], rewrapped: 0, current: 0)
+            ),
+            (
                 "Consent", Consent(url: "u", redirect_uri: "r", expires_at: time), Consent(url: "u", redirect_uri: "r", expires_at: time)
             ),
             ("CheckResult", CheckResult(ok: false, account: .object([:]), failure: failure), CheckResult(ok: true, account: .null, failure: nil)),
@@ -88,7 +92,7 @@ import Testing
         let requests: [(String, any RequestBody.Type)] = [
             ("NewConnection", NewConnection.self), ("ConnectionChange", ConnectionChange.self), ("SyncRequest", SyncRequest.self),
             ("ReplayFilter", ReplayFilter.self), ("InstallPlugin", InstallPlugin.self),
-            ("ConnectRequest", ConnectRequest.self), ("ConsentAnswer", ConsentAnswer.self), ("LogLevel", LogLevel.self), ("Backup", Backup.self),
+            ("ConnectRequest", ConnectRequest.self), ("RotateVault", RotateVault.self), ("ConsentAnswer", ConsentAnswer.self), ("LogLevel", LogLevel.self), ("Backup", Backup.self),
         ]
         for (name, type) in requests {
             guard case .object(let properties)? = SchemaCatalog.schemas[name]?["properties"] else {

@@ -436,6 +436,7 @@ class Document(unittest.TestCase):
         self.ask("POST", "/v1/runs/{id}/cancel", {}, id=self.berthd.get("/v1/runs")["items"][0]["id"])
         self.ask("PUT", "/v1/log/level", {"level": "info"}, expect=200)
         self.ask("POST", "/v1/backup", {"path": str(self.berthd.folder / "copy.db")}, expect=200)
+        self.ask("POST", "/v1/vault/rotate", {"new_key": True}, expect=200)
         self.ask("POST", "/v1/plugins/{id}/reload", {}, expect=200, id="trackdrive")
         self.ask("POST", "/v1/plugins/{id}/rollback", {}, id="trackdrive")
         self.ask("POST", "/v1/plugins", {"path": "/nowhere"})
