@@ -12,13 +12,25 @@ public final class SealedImage: Sendable {
     /// Length in bytes.
     public let count: Int
 
+    /// More than any library has.
+    private static let bytesMax: off_t = 512 << 20
+
     /// Copies a file and seals the copy against any change.
     public init(path: String) throws(LoadRefusal) {
-        let source = open(path, O_RDONLY | O_CLOEXEC)
+        // Without blocking: a pipe at this path would otherwise hold the whole start.
+        let source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard source >= 0 else {
             throw LoadRefusal(.libraryMissing, at: path, pluginValue: Self.problem(), hint: "build the plugin, or correct [library] in its plugin.toml")
         }
         defer { close(source) }
+        var info = stat()
+        guard fstat(source, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
+            throw LoadRefusal(.libraryMissing, at: path, pluginValue: "it is no regular file", hint: "build the plugin, or correct [library] in its plugin.toml")
+        }
+        guard info.st_size <= Self.bytesMax else {
+            throw LoadRefusal(
+                .libraryMissing, at: path, pluginValue: "it has \(info.st_size) bytes, \(Self.bytesMax) are allowed", hint: "is this the plugin's library?")
+        }
         let target = berth_memfd("berth-plugin")
         guard target >= 0 else { throw LoadRefusal(.system, at: path, pluginValue: Self.problem(), hint: "the kernel must offer memfd_create") }
         var count = 0
