@@ -105,7 +105,7 @@ let benchmarks: [Target] = [
         name: "IntakeBench", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", crypto, logging], path: "Benchmarks/IntakeBench",
         swiftSettings: strict),
     .executableTarget(
-        name: "OutboundBench", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "CCurl", logging], path: "Benchmarks/OutboundBench",
+        name: "OutboundBench", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "BerthPlugins", "CCurl", logging], path: "Benchmarks/OutboundBench",
         swiftSettings: strict),
     .executableTarget(
         name: "PluginBench", dependencies: ["BerthModel", "BerthSeams", "BerthPlugins", logging], path: "Benchmarks/PluginBench",

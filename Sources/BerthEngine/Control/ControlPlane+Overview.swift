@@ -137,7 +137,7 @@ extension ControlPlane {
     }
 
     public func backup(_ request: Backup, _ caller: Caller) async throws(BerthError) -> Backup {
-        guard request.path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(request.path)' is not absolute") }
+        guard request.path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(request.path)' is not absolute", hint: "name a new file from / on") }
         try await store.backup(to: request.path)
         try await audit("store.backup", caller, nil, request.path)
         return request
