@@ -146,7 +146,8 @@ let tests: [Target] = [
         path: "Tests/Conformance", exclude: ["Plugins"], swiftSettings: strict),
     .testTarget(name: "BerthStoreSQLiteTests", dependencies: ["BerthStoreSQLite", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
     .testTarget(name: "BerthVaultTests", dependencies: ["BerthModel", "BerthSeams", "BerthVault"], swiftSettings: strict),
-    .testTarget(name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", logging], swiftSettings: strict),
+    .testTarget(
+        name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "BerthStoreSQLite", logging], swiftSettings: strict),
     .testTarget(
         name: "BerthEngineTests", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", "BerthControlAPI", crypto, logging], swiftSettings: strict),
 ]

@@ -491,3 +491,11 @@ public struct Consent: Codable, Sendable {
         self.expires_at = expires_at
     }
 }
+
+/// Kept answers that were forgotten.
+public struct CacheCleared: Codable, Sendable {
+    /// How many there were.
+    public var removed: Int
+    /// A count.
+    public init(removed: Int) { self.removed = removed }
+}

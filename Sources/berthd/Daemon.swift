@@ -52,9 +52,11 @@ struct Daemon {
             privateNetworks: configuration.list("egress.private_networks"), caFile: outgoing.caFile, userAgent: outgoing.userAgent)
         let grants = GrantKeeper(
             secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"), tell: { await news.tell($0) })
+        let answers = SQLiteResponseCache(
+            path: (path as NSString).deletingLastPathComponent + "/cache.db", logger: Logger(label: "cache"))
         let outbound = try CurlOutbound(
             secrets: vault, configuration: outgoing, clock: clock, entropy: entropy, logger: Logger(label: "outbound"), observer: bridge,
-            tokens: grants)
+            tokens: grants, answers: answers)
         warnOfMissingDirectories(logger)
         let host = try await PluginRuntime.start(
             try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"))
@@ -90,7 +92,7 @@ struct Daemon {
             version: BerthVersion.current, startedAt: clock.now(), pid: getpid(), listen: { listening.address },
             publicURL: { publicURL.isEmpty ? "http://\(listening.address)" : publicURL }, setLogLevel: LineLogHandler.setLevel)
         let control = ControlPlane(
-            store: store, host: host, connections: connections, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
+            store: store, answers: answers, host: host, connections: connections, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
             metrics: metrics, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)
         let announce: @Sendable () async -> Void = {
             guard listening.countDown() else { return }
@@ -131,10 +133,10 @@ struct Daemon {
         group.maximumGracefulShutdownDuration = .seconds(10)
         defer { notifier.stopping() }
         do { try await ServiceGroup(configuration: group).run() } catch {
-            await end(host, outbound, store)
+            await end(host, outbound, answers, store)
             throw (error as? BerthError).map(named) ?? error
         }
-        await end(host, outbound, store)
+        await end(host, outbound, answers, store)
         logger.notice("stopped")
     }
 
@@ -145,9 +147,10 @@ struct Daemon {
         return code == "listen_failed" ? configuration.blamed("server.listen", error) : error
     }
 
-    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ store: SQLiteStore) async {
+    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ answers: SQLiteResponseCache, _ store: SQLiteStore) async {
         await host.stop()
         await outbound.close()
+        await answers.close()
         await store.close()
     }
 
