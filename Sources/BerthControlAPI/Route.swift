@@ -66,7 +66,7 @@ public struct Route: Sendable, Hashable {
         case listEvents, showEvent, replayEvent, replayEvents
         case listRecords, showRecord
         case listDeadLetters, redriveDeadLetters
-        case feed, listAudit, setLogLevel, backup
+        case feed, listAudit, setLogLevel, backup, rotateVault
     }
 
     private static let paging = [
@@ -145,6 +145,9 @@ public struct Route: Sendable, Hashable {
             "GET", "/v1/audit", .admin, .listAudit, "Who did what, newest first", response: "AuditList",
             query: [(name: "kind", help: "entry kind"), (name: "connection", help: "id or name"), (name: "since", help: "at or after")] + paging),
         Route("PUT", "/v1/log/level", .admin, .setLogLevel, "Change the log level", request: "LogLevel", response: "LogLevel"),
+        Route(
+            "POST", "/v1/vault/rotate", .admin, .rotateVault, "Change the key that secrets are sealed with, while the daemon runs",
+            request: "RotateVault", response: "VaultRotation"),
         Route("POST", "/v1/backup", .admin, .backup, "Write a consistent copy of the database", request: "Backup", response: "Backup"),
     ]
 
