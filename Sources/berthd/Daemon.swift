@@ -52,8 +52,7 @@ struct Daemon {
             privateNetworks: configuration.list("egress.private_networks"), caFile: outgoing.caFile, userAgent: outgoing.userAgent)
         let grants = GrantKeeper(
             secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"), tell: { await news.tell($0) })
-        let answers = SQLiteResponseCache(
-            path: (path as NSString).deletingLastPathComponent + "/cache.db", logger: Logger(label: "cache"))
+        let answers = AnswerCache.open(configuration, storePath: path)
         let outbound = try CurlOutbound(
             secrets: vault, configuration: outgoing, clock: clock, entropy: entropy, logger: Logger(label: "outbound"), observer: bridge,
             tokens: grants, answers: answers)
@@ -123,7 +122,7 @@ struct Daemon {
 
         let retention = retention()
         let services: [any Service] = [
-            BackgroundService(name: "retention") { await Housekeeping(store: store, retention: retention, clock: clock, logger: logger).run() },
+            BackgroundService(name: "retention") { await Housekeeping(store: store, answers: answers, retention: retention, clock: clock, logger: logger).run() },
             BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
             BackgroundService(name: "dispatcher") { await dispatcher.run() },
             BackgroundService(name: "syncs") { await syncs.run() },
@@ -151,10 +150,10 @@ struct Daemon {
         return code == "listen_failed" ? configuration.blamed("server.listen", error) : error
     }
 
-    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ answers: SQLiteResponseCache, _ store: SQLiteStore) async {
+    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ answers: SQLiteResponseCache?, _ store: SQLiteStore) async {
         await host.stop()
         await outbound.close()
-        await answers.close()
+        await answers?.close()
         await store.close()
     }
 

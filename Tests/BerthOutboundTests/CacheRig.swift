@@ -51,7 +51,7 @@ final class CacheRig: Sendable {
 
     init(_ secrets: [String: String] = [:], _ change: (inout OutboundConfiguration) -> Void = { _ in }) throws {
         file = NSTemporaryDirectory() + "berth-answers-\(UUID().uuidString).db"
-        cache = SQLiteResponseCache(path: file, logger: Logger(label: "test"))
+        cache = SQLiteResponseCache(path: file, bytesMax: 64 << 20, logger: Logger(label: "test"))
         let shelf = shelf
         server = try ScriptedServer { peer, request, _ in shelf.serve(peer, request) }
         var configuration = OutboundConfiguration()

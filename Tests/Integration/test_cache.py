@@ -108,6 +108,22 @@ class Cache(unittest.TestCase):
         self.assertEqual(self.get("restart", "/api/cached/etag/restart-1"), first)
         self.assertEqual(self.asked("restart-1"), (2, 0))
 
+    def test_none_are_kept_where_the_operator_wants_none(self):
+        # Would break: a site whose rules forbid copies of customers' data.
+        folder = self.folder / "none"
+        own = Berthd(folder=folder, bundles=self.bundles, settings="[cache]\nmax_mib = 0\n")
+        (folder / "cache.db").write_bytes(b"from before")
+        own.start()
+        try:
+            token = self.mock.issue(account="account-none")["access_token"]
+            own.post("/v1/connections", {"provider": "oauthprobe", "name": "none", "base_url": self.mock.url,
+                                         "credentials": {"kind": "api_key", "token": token}})
+            call_api(own, "none", "/api/cached/plain/none-1", times=3, **{"class": "things"})
+            self.assertEqual(self.asked("none-1"), (3, 0))
+            self.assertFalse((folder / "cache.db").exists())
+        finally:
+            own.stop()
+
     def test_workspaces_and_connections_never_share(self):
         # Would break: the promise that a workspace sees its own data only.
         names = {"share-a": "acme", "share-b": "globex", "share-c": "acme"}

@@ -121,6 +121,13 @@ struct CacheRows {
         }
     }
 
+    func prune(before time: Timestamp) throws -> Int {
+        try with("DELETE FROM answer WHERE validated < ?") { statement in
+            statement.bind(1, time.milliseconds)
+            return try statement.run()
+        }
+    }
+
     func bytes() throws -> Int {
         try with("SELECT coalesce(sum(bytes), 0) FROM size") { statement in Int(try statement.first { $0.int64(0) } ?? 0) }
     }

@@ -66,6 +66,8 @@ enum CacheSchema {
         let isOurs = try queue.writeWithoutTransaction { database in
             try database.execute(sql: "PRAGMA journal_mode = WAL")
             try database.execute(sql: "PRAGMA synchronous = OFF")
+            // What is forgotten may be about people: its bytes go with it.
+            try database.execute(sql: "PRAGMA secure_delete = ON")
             try database.execute(sql: "PRAGMA journal_size_limit = 16777216")
             try database.execute(sql: "PRAGMA cache_size = -4096")
             let found = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0

@@ -17,7 +17,7 @@ public actor SQLiteResponseCache: ResponseCache {
     private var queue: DatabaseQueue?
 
     /// Opens or makes the file. Never fails: without a file nothing is kept, and the log says why.
-    public init(path: String, bytesMax: Int = 256 << 20, logger: Logger) {
+    public init(path: String, bytesMax: Int, logger: Logger) {
         self.path = path
         self.bytesMax = bytesMax
         self.logger = logger
@@ -54,6 +54,19 @@ public actor SQLiteResponseCache: ResponseCache {
     /// See ``ResponseCache``.
     public func bytes() async -> Int {
         await perform(0) { try CacheRows($0).bytes() }
+    }
+
+    /// Forgets answers that nobody confirmed since: asking for them on condition is hardly worth keeping people's data for.
+    @discardableResult
+    public func prune(before time: Timestamp) async -> Int {
+        await perform(0) { try CacheRows($0).prune(before: time) }
+    }
+
+    /// Removes the file; nobody may have it open.
+    public static func remove(path: String, logger: Logger) {
+        do { try CacheSchema.remove(path) } catch {
+            logger.warning("answers kept before are still there", metadata: ["file": "\(path)", "error": "\(error)"])
+        }
     }
 
     private func perform<Value: Sendable>(_ fallback: Value, _ body: @escaping @Sendable (Database) throws -> Value) async -> Value {
