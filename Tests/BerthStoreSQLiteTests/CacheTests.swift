@@ -143,6 +143,19 @@ import Testing
         end()
     }
 
+    @Test func whoNoLongerWaitsEndsAnswersAllTheSame() async throws {
+        // Without this a cancelled operation's write would leave what was there before it.
+        let cache = open()
+        _ = await cache.keep(answer("x"), key(one, "/a"), bytesMax: 1 << 20)
+        let count = await Task {
+            withUnsafeCurrentTask { $0?.cancel() }
+            return await cache.forget(.touched(origin: "https://a.example:443", path: "/a"), of: one)
+        }.value
+        #expect(count == 1)
+        await cache.close()
+        end()
+    }
+
     @Test func aWriteEndsByWholeSegments() async throws {
         // Without this a write would end too little, or everything.
         let cache = open()

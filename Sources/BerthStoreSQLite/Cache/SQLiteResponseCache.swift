@@ -15,6 +15,7 @@ public actor SQLiteResponseCache: ResponseCache {
     private let logger: Logger
     /// nil: closed, or no file can be had.
     private var queue: DatabaseQueue?
+    private var hasWarned = false
 
     /// Opens or makes the file. Never fails: without a file nothing is kept, and the log says why.
     public init(path: String, bytesMax: Int, logger: Logger) {
@@ -71,7 +72,9 @@ public actor SQLiteResponseCache: ResponseCache {
 
     private func perform<Value: Sendable>(_ fallback: Value, _ body: @escaping @Sendable (Database) throws -> Value) async -> Value {
         guard let queue else { return fallback }
-        do { return try await queue.write(body) } catch {
+        // In a task of its own: GRDB gives up the transactions of cancelled tasks, and a write that a plugin no longer waits for must
+        // end answers all the same.
+        do { return try await Task { try await queue.write(body) }.value } catch {
             // Others may have waited for the same file and made it anew meanwhile.
             if self.queue === queue { recover(from: error) }
             return fallback
@@ -81,7 +84,11 @@ public actor SQLiteResponseCache: ResponseCache {
     /// A damaged file is made anew; so is one on a full disk, which gives its space back to the database beside it.
     private func recover(from error: any Error) {
         guard StoreErrors.isDamage(error) || StoreErrors.isFull(error) else {
-            logger.warning("the cache of answers failed once", metadata: ["error": "\(StoreErrors.translate(error).message)"])
+            // Once: a bad disk would say it with every request.
+            logger.log(
+                level: hasWarned ? .debug : .warning, "the cache of answers fails: the provider is asked instead",
+                metadata: ["file": "\(path)", "error": "\(StoreErrors.translate(error).message)"])
+            hasWarned = true
             return
         }
         logger.warning("the cache of answers is made anew", metadata: ["file": "\(path)", "error": "\(StoreErrors.translate(error).message)"])
