@@ -154,7 +154,8 @@ let tests: [Target] = [
         swiftSettings: strict),
     .testTarget(name: "BerthCtlTests", dependencies: ["berthctl"], swiftSettings: strict),
     .testTarget(name: "BerthVaultTests", dependencies: ["BerthModel", "BerthSeams", "BerthVault"], swiftSettings: strict),
-    .testTarget(name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", logging], swiftSettings: strict),
+    .testTarget(
+        name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "BerthStoreSQLite", logging], swiftSettings: strict),
     .testTarget(
         name: "BerthEngineTests", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", "BerthControlAPI", crypto, logging], swiftSettings: strict),
 ]

@@ -91,6 +91,8 @@ public protocol ControlOperations: Sendable {
     func completeConnection(_ id: String, _ answer: ConsentAnswer, _ caller: Caller) async throws(BerthError) -> ConnectionView
     /// `POST .../disconnect`
     func disconnectConnection(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView
+    /// `DELETE .../cache`
+    func clearCache(_ id: String, _ query: ListQuery, _ caller: Caller) async throws(BerthError) -> CacheCleared
     /// `POST .../pause`, `.../resume`
     func setPaused(_ isPaused: Bool, _ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView
     /// `POST .../streams/{stream}/sync`

@@ -492,6 +492,14 @@ public struct Consent: Codable, Sendable {
     }
 }
 
+/// Kept answers that were forgotten.
+public struct CacheCleared: Codable, Sendable {
+    /// How many there were.
+    public var removed: Int
+    /// A count.
+    public init(removed: Int) { self.removed = removed }
+}
+
 /// What a change of the vault's key did.
 public struct VaultRotation: Codable, Sendable {
     /// Id of the key that seals now.

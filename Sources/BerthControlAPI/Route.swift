@@ -61,7 +61,7 @@ public struct Route: Sendable, Hashable {
         case status, health, metrics, openapi
         case listPlugins, showPlugin, installPlugin, reloadPlugin, rollbackPlugin, removePlugin
         case listConnections, createConnection, showConnection, changeConnection, removeConnection
-        case checkConnection, connectConnection, completeConnection, disconnectConnection, pauseConnection, resumeConnection, syncStream, performAction
+        case checkConnection, connectConnection, completeConnection, disconnectConnection, pauseConnection, resumeConnection, clearCache, syncStream, performAction
         case listRuns, showRun, cancelRun
         case listEvents, showEvent, replayEvent, replayEvents
         case listRecords, showRecord
@@ -101,6 +101,9 @@ public struct Route: Sendable, Hashable {
         Route(
             "POST", "/v1/connections/{id}/disconnect", .admin, .disconnectConnection,
             "Cut off from the provider: tokens are revoked and secrets forgotten", response: "Connection"),
+        Route(
+            "DELETE", "/v1/connections/{id}/cache", .operate, .clearCache, "Forget kept answers of the provider", response: "CacheCleared",
+            query: [(name: "prefix", help: "only those whose path and query begin with it")]),
         Route("POST", "/v1/connections/{id}/resume", .operate, .resumeConnection, "Go on, and clear an error", response: "Connection"),
         Route(
             "POST", "/v1/connections/{id}/streams/{stream}/sync", .operate, .syncStream, "Run a sync now", request: "SyncRequest", response: "Run"),

@@ -18,6 +18,8 @@ public actor CurlOutbound: Outbound {
     let logger: Logger
     let observer: (any OutboundObserver)?
     let tokens: (any AccessTokenSource)?
+    let answers: (any ResponseCache)?
+    var cacheState = CacheState()
 
     var connections: [ConnectionID: ConnectionState] = [:]
     var admissions: [ProviderName: RequestAdmission] = [:]
@@ -34,11 +36,12 @@ public actor CurlOutbound: Outbound {
     /// The loop's thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    /// A broker; its thread starts with the first request. Without `tokens` OAuth credentials are refused. Throws when
-    /// the system gives no descriptors.
+    /// A broker; its thread starts with the first request. Without `tokens` OAuth credentials are refused; without `answers` none
+    /// are kept. Throws when the system gives no descriptors.
     public init(
         secrets: any SecretStore, configuration: OutboundConfiguration = OutboundConfiguration(), clock: any WallClock,
-        entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil, tokens: (any AccessTokenSource)? = nil
+        entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil, tokens: (any AccessTokenSource)? = nil,
+        answers: (any ResponseCache)? = nil
     ) throws(BerthError) {
         let made = CurlLoop(
             connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerHost),
@@ -54,6 +57,7 @@ public actor CurlOutbound: Outbound {
         self.logger = logger
         self.observer = observer
         self.tokens = tokens
+        self.answers = answers
     }
 
     deinit { loop.close() }
@@ -66,19 +70,26 @@ public actor CurlOutbound: Outbound {
 
     /// See ``Outbound``. What counts against limits, an unhealthy circuit, and kept connections stay: none of them
     /// holds a credential, and changing a setting must not buy new requests.
-    public func forget(_ connection: ConnectionID) {
+    public func forget(_ connection: ConnectionID) async {
         forgetCount += 1
-        guard let state = connections[connection] else { return }
-        if state.breaker.failures == 0 {
-            connections[connection] = nil
-        } else {
-            connections[connection]?.credentials = [:]
+        if let state = connections[connection] {
+            if state.breaker.failures == 0 {
+                connections[connection] = nil
+            } else {
+                connections[connection]?.credentials = [:]
+            }
+            admissions[state.provider]?.prune(connection, now: .now())
         }
-        admissions[state.provider]?.prune(connection, now: .now())
+        await endAnswers(.all, of: connection)
     }
 
     /// See ``Outbound``.
     public func send(_ request: ProviderRequest, for target: OutboundTarget) async -> Result<ProviderResponse, AttemptFailure> {
+        await throughCache(request, for: target)
+    }
+
+    /// Sends, whatever is kept.
+    func exchange(_ request: ProviderRequest, for target: OutboundTarget) async -> Result<ProviderResponse, AttemptFailure> {
         var exchange = Exchange(begun: .now(), method: request.method)
         let result = await perform(request, for: target, &exchange)
         report(exchange, result, request, target)

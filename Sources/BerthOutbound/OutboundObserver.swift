@@ -8,6 +8,25 @@ public protocol OutboundObserver: Sendable {
     func exchanged(_ exchange: OutboundExchange)
     /// A circuit opened or closed.
     func circuitChanged(_ circuit: CircuitStatus)
+    /// A request of a class whose answers are kept came to the cache, or an answer was put into it.
+    func cacheUsed(_ outcome: CacheOutcome, of provider: ProviderName)
+}
+
+extension OutboundObserver {
+    /// For observers that do not count it.
+    public func cacheUsed(_ outcome: CacheOutcome, of provider: ProviderName) {}
+}
+
+/// What the cache did.
+public enum CacheOutcome: String, Sendable, Hashable, CaseIterable {
+    /// Answered without a request.
+    case hit
+    /// Asked on condition; the provider called the kept answer current.
+    case revalidated
+    /// Asked, and answered by the provider.
+    case miss
+    /// A new answer was kept.
+    case stored
 }
 
 /// One finished request.

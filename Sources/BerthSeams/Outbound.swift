@@ -7,8 +7,15 @@ public protocol Outbound: Sendable {
     /// Sends, repeating what is safe to repeat, and answers once. Cancelling the task ends the exchange.
     /// An answer of any HTTP status is a success here; a failure means that no answer was had.
     func send(_ request: ProviderRequest, for target: OutboundTarget) async -> Result<ProviderResponse, AttemptFailure>
-    /// Forgets what is cached of a connection (credentials, keep-alive connections) after it changed.
+    /// Forgets what is cached of a connection (credentials, kept answers) after it changed.
     func forget(_ connection: ConnectionID) async
+    /// Forgets kept answers of a connection, of all paths or of those beginning with `prefix`; how many there were.
+    func forgetAnswers(of connection: ConnectionID, prefix: String?) async -> Int
+}
+
+extension Outbound {
+    /// For implementations that keep none.
+    public func forgetAnswers(of connection: ConnectionID, prefix: String?) async -> Int { 0 }
 }
 
 /// What of a connection and its plugin a request needs.

@@ -52,9 +52,10 @@ struct Daemon {
             privateNetworks: configuration.list("egress.private_networks"), caFile: outgoing.caFile, userAgent: outgoing.userAgent)
         let grants = GrantKeeper(
             secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"), tell: { await news.tell($0) })
+        let answers = AnswerCache.open(configuration, storePath: path)
         let outbound = try CurlOutbound(
             secrets: vault, configuration: outgoing, clock: clock, entropy: entropy, logger: Logger(label: "outbound"), observer: bridge,
-            tokens: grants)
+            tokens: grants, answers: answers)
         warnOfMissingDirectories(logger)
         let host = try await PluginRuntime.start(
             try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"))
@@ -94,7 +95,7 @@ struct Daemon {
                 return VaultRotation(key: done.keys.first ?? "", older_keys: Array(done.keys.dropFirst()), rewrapped: done.rewrapped, current: done.current)
             })
         let control = ControlPlane(
-            store: store, host: host, connections: connections, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
+            store: store, answers: answers, host: host, connections: connections, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
             metrics: metrics, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)
         let announce: @Sendable () async -> Void = {
             guard listening.countDown() else { return }
@@ -121,7 +122,9 @@ struct Daemon {
 
         let retention = retention()
         let services: [any Service] = [
-            BackgroundService(name: "retention") { await Housekeeping(store: store, retention: retention, clock: clock, logger: logger).run() },
+            BackgroundService(name: "retention") {
+                await Housekeeping(store: store, answers: answers, retention: retention, clock: clock, logger: logger).run()
+            },
             StoreWatch(store: store, logger: logger),
             BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
             BackgroundService(name: "dispatcher") { await dispatcher.run() },
@@ -136,10 +139,10 @@ struct Daemon {
         group.maximumGracefulShutdownDuration = .seconds(10)
         defer { notifier.stopping() }
         do { try await ServiceGroup(configuration: group).run() } catch {
-            await end(host, outbound, store)
+            await end(host, outbound, answers, store)
             throw (error as? BerthError).map(named) ?? error
         }
-        await end(host, outbound, store)
+        await end(host, outbound, answers, store)
         logger.notice("stopped")
     }
 
@@ -150,9 +153,10 @@ struct Daemon {
         return code == "listen_failed" ? configuration.blamed("server.listen", error) : error
     }
 
-    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ store: SQLiteStore) async {
+    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ answers: SQLiteResponseCache?, _ store: SQLiteStore) async {
         await host.stop()
         await outbound.close()
+        await answers?.close()
         await store.close()
     }
 

@@ -35,6 +35,7 @@ import Testing
         #expect(manifest.id.text == "ringba" && manifest.version == "1.0.0" && manifest.abi == 1)
         #expect(manifest.runtime.maxConcurrency == 2 && manifest.runtime.isolation == .worker)
         #expect(manifest.http.rateLimits.map(\.windowSeconds) == [1, 60] && manifest.http.rateLimits[0].requestClass == "reports")
+        #expect(manifest.http.cache == .init(secondsByClass: ["prospects": 3600, "accounts": 86_400], maxMiB: 16))
         #expect(manifest.credentials.map(\.kind) == [.apiKey, .basic, .authorizationCode])
         #expect(manifest.credentials[0].placements == [.init(field: "token", place: .authorization(scheme: "Token"))])
         #expect(manifest.settings["account_id"]?.isRequired == true)
@@ -86,6 +87,13 @@ import Testing
             (
                 "[library]", "[http]\nrate_limits = [{ requests = 5, per = \"week\" }]\n[library]",
                 "\"week\" is not one of second, minute, hour, day"
+            ),
+            ("[library]", "[http.cache]\nmax_mib = 5\n[library]", "http.cache.classes: names no request class"),
+            ("[library]", "[http.cache]\nclasses = [{ class = \"a\" }]\n[library]", "classes[0].seconds: is required and missing"),
+            ("[library]", "[http.cache]\nclasses = [{ class = \"a\", seconds = 0 }]\n[library]", "0 is outside 1 to 604800"),
+            (
+                "[library]", "[http.cache]\nclasses = [{ class = \"a\", seconds = 1 }, { class = \"a\", seconds = 2 }]\n[library]",
+                "\"a\" stands here twice"
             ),
             ("[library]", "[[credentials]]\nkind = \"api_key\"\n[library]", "says not where the key goes"),
             (
@@ -140,7 +148,8 @@ import Testing
     // Without this the schema that editors use and the reader would drift apart.
     @Test(
         arguments: [
-            ("", []), ("[runtime]\n", ["runtime"]), ("[http]\n", ["http"]), ("[webhook]\n", ["webhook"]),
+            ("", []), ("[runtime]\n", ["runtime"]), ("[http]\n", ["http"]),
+            ("[http.cache]\n", ["http", "cache"]), ("[[http.cache.classes]]\n", ["http", "cache", "classes", "items"]), ("[webhook]\n", ["webhook"]),
             ("[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\n", ["webhook", "hmac"]), ("[[streams]]\n", ["streams", "items"]),
             ("[[credentials]]\n", ["credentials", "items"]),
             ("[[credentials]]\nkind = \"oauth2_password\"\n[credentials.oauth]\n", ["credentials", "items", "oauth"]),

@@ -443,6 +443,7 @@ class Document(unittest.TestCase):
         self.ask("POST", "/v1/connections/{id}/connect", {}, id=one["id"])
         self.ask("POST", "/v1/connections/{id}/connect/complete", {"code": "x"}, id=one["id"])
         self.ask("POST", "/v1/connections/{id}/disconnect", {}, expect=200, id=one["id"])
+        self.ask("DELETE", "/v1/connections/{id}/cache", expect=200, id=one["id"])
         self.ask("DELETE", "/v1/connections/{id}", expect=204, id=connections["trackdrive"]["id"])
         self.ask("DELETE", "/v1/plugins/{id}", expect=204, id="trackdrive")
         self.ask("GET", "/v1/connections/{id}", id="nobody")

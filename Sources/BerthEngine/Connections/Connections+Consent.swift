@@ -44,6 +44,8 @@ extension Connections {
         switch news {
         case .renewed(let id): await note("connection.token_renewed", id) { _ in }
         case .connected(let id, let account):
+            // It may be another account's consent.
+            _ = await outbound.forgetAnswers(of: id, prefix: nil)
             await note("connection.connected", id, account.map { " as \($0)" } ?? "") {
                 $0.status = .active
                 $0.consecutiveFailures = 0

@@ -10,7 +10,7 @@ public actor Connections {
     let store: any Store
     let secrets: any SecretStore
     let host: any PluginHost
-    private let outbound: any Outbound
+    let outbound: any Outbound
     let grants: any Grants
     let clock: any WallClock
     private let entropy: any Entropy
@@ -91,6 +91,8 @@ public actor Connections {
             throw BerthError(.conflict, "the name '\(connection.name)' is taken", hint: "berthctl connection list shows the names in use")
         }
         connection.updatedAt = clock.now()
+        // Before too: after a crash in between, answers of another account must not be there.
+        if draft.credentialFields != nil || draft.credentialKind != nil { _ = await outbound.forgetAnswers(of: id, prefix: nil) }
         let generated = try await storeSecrets(draft, of: connection, isNew: schemeBefore != connection.webhook?.scheme)
         try await store.updateConnection(connection)
         await changed(connection, kind: "connection.changed", actor: actor)
@@ -141,6 +143,14 @@ public actor Connections {
         directory.update(id) { [connection] current in current = connection }
         try await audit("connection.checked", connection, actor)
         return result
+    }
+
+    /// Forgets kept answers of the provider; how many there were.
+    public func clearCache(_ id: ConnectionID, prefix: String?, actor: String) async throws(BerthError) -> Int {
+        let connection = try existing(id)
+        let count = await outbound.forgetAnswers(of: id, prefix: prefix)
+        try await audit("connection.cache_cleared", connection, actor)
+        return count
     }
 
     /// A connection by id or unique name.

@@ -96,6 +96,15 @@ extension ControlPlane {
         return try await view(connection)
     }
 
+    public func clearCache(_ id: String, _ query: ListQuery, _ caller: Caller) async throws(BerthError) -> CacheCleared {
+        try refuseUnknown(query, known: ["prefix"])
+        let prefix = query["prefix"]
+        if let prefix, !prefix.hasPrefix("/") {
+            throw BerthError(.invalid, "prefix: '\(prefix.prefix(120))' does not begin with '/'", hint: "such as /api/v2/prospects, as the request log shows paths")
+        }
+        return CacheCleared(removed: try await connections.clearCache(try connections.find(id).id, prefix: prefix, actor: caller.actor))
+    }
+
     public func syncStream(_ id: String, _ stream: String, _ request: SyncRequest, _ caller: Caller) async throws(BerthError) -> RunView {
         let connection = try connections.find(id)
         let spec = try spec(of: connection)

@@ -76,7 +76,7 @@ extension ControlPlane {
     }
 
     public func metrics() async -> String {
-        await metricsRegistry.render(store: store, host: host, feed: feed, now: clock.now())
+        await metricsRegistry.render(store: store, answers: answers, host: host, feed: feed, now: clock.now())
     }
 
     public func feed(after lastID: Int64?, _ query: ListQuery) async throws(BerthError) -> AsyncThrowingStream<[FeedItem], any Error> {

@@ -8,6 +8,7 @@ public import Logging
 /// Implements the control API.
 public struct ControlPlane: ControlOperations {
     let store: any Store
+    let answers: (any ResponseCache)?
     let host: any PluginHost
     let connections: Connections
     let scheduler: Scheduler
@@ -54,11 +55,12 @@ public struct ControlPlane: ControlOperations {
 
     /// Operations over these services.
     public init(
-        store: any Store, host: any PluginHost, connections: Connections, scheduler: Scheduler, syncs: SyncService,
+        store: any Store, answers: (any ResponseCache)? = nil, host: any PluginHost, connections: Connections, scheduler: Scheduler, syncs: SyncService,
         dispatchSignal: WorkSignal, feed: EventFeed, metrics: EngineMetrics, clock: any WallClock, entropy: any Entropy, logger: Logger,
         facts: Facts
     ) {
         self.store = store
+        self.answers = answers
         self.host = host
         self.connections = connections
         self.scheduler = scheduler

@@ -30,6 +30,9 @@ public final class EngineMetrics: Sendable {
         .counter, "berth_plugin_restarts_total", "Restarts of a plugin's workers.", labels: ["plugin"])
     private let circuit = MetricFamily(
         .gauge, "berth_circuit_state", "0 closed, 1 half-open, 2 open.", labels: ["provider", "connection"])
+    private let cache = MetricFamily(
+        .counter, "berth_cache_requests_total", "Requests for answers that are kept, and answers newly kept.", labels: ["provider", "outcome"])
+    private let cacheBytes = MetricFamily(.gauge, "berth_cache_bytes", "What all kept answers take.")
     private let subscribers = MetricFamily(.gauge, "berth_feed_subscribers", "Feed subscribers now.")
     private let queuedWrites = MetricFamily(.gauge, "berth_store_queued_writes", "Writes waiting for the next commit.")
     private let process = ProcessMetrics()
@@ -63,8 +66,12 @@ public final class EngineMetrics: Sendable {
         circuit.set(Double(state), [provider, connection])
     }
 
+    /// The cache was used: hit, revalidated, miss, stored.
+    public func cacheUsed(provider: String, outcome: String) { cache.add(1, [provider, outcome]) }
+
     /// The exposition text; gauges that mirror the store are read now.
-    public func render(store: any Store, host: any PluginHost, feed: EventFeed, now: Timestamp) async -> String {
+    public func render(store: any Store, answers: (any ResponseCache)?, host: any PluginHost, feed: EventFeed, now: Timestamp) async -> String {
+        if let answers { cacheBytes.set(Double(await answers.bytes())) }
         // A scrape that finds the store unreadable still shows the rest: health says what is wrong with the store.
         if let depths = try? await store.queueDepths() {
             for state in EventState.allCases { depth.set(Double(depths[state] ?? 0), [state.rawValue]) }
@@ -84,7 +91,7 @@ public final class EngineMetrics: Sendable {
         subscribers.set(Double(feed.subscriberCount))
         var out = ""
         for family in [
-            received, processed, processing, requests, requestSeconds, available, lag, syncRecords, depth, generation, restarts, circuit,
+            received, processed, processing, requests, requestSeconds, available, cache, cacheBytes, lag, syncRecords, depth, generation, restarts, circuit,
             subscribers, queuedWrites,
         ] { family.render(to: &out) }
         process.render(to: &out)

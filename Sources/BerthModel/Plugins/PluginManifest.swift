@@ -83,8 +83,23 @@ public struct PluginManifest: Sendable, Hashable {
         public var maxConcurrent: Int = 4
         /// Default timeout of one exchange.
         public var timeoutSeconds: Int = 30
+        /// Which answers are kept; nil: none.
+        public var cache: Cache?
         /// Nothing allowed.
         public init() {}
+    }
+
+    /// Answers of these request classes are kept and given again without a request.
+    public struct Cache: Sendable, Hashable {
+        /// How long an answer is fresh, by request class, unless the provider says a shorter time.
+        public var secondsByClass: [String: Int]
+        /// What one connection's answers may take, in MiB; the least recently used go first.
+        public var maxMiB: Int
+        /// Lifetimes and a bound.
+        public init(secondsByClass: [String: Int], maxMiB: Int = 16) {
+            self.secondsByClass = secondsByClass
+            self.maxMiB = maxMiB
+        }
     }
 
     /// At most `requests` in any window.

@@ -2,6 +2,7 @@
 // may echo the whole query with the key in it.
 
 import BerthSeams
+import Glibc
 
 /// Finds secrets however they are percent-encoded and writes `***` in their place.
 struct SecretMask {
@@ -30,6 +31,22 @@ struct SecretMask {
             }
         }
         return isChanged ? String(decoding: bytes, as: UTF8.self) : text
+    }
+
+    /// Whether a secret stands plainly in the bytes.
+    func occurs(in bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { hay in secrets.contains { secret in secret.withBytes { Self.contains(hay, $0) } } }
+    }
+
+    private static func contains(_ hay: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) -> Bool {
+        guard let base = hay.baseAddress, let wanted = needle.baseAddress, let first = needle.first else { return false }
+        var offset = 0
+        // memchr reads many bytes at a time; bodies have megabytes.
+        while offset + needle.count <= hay.count, let found = memchr(base + offset, Int32(first), hay.count - needle.count - offset + 1) {
+            if memcmp(found, wanted, needle.count) == 0 { return true }
+            offset = base.distance(to: UnsafeRawPointer(found)) + 1
+        }
+        return false
     }
 
     /// The end of `needle` in `bytes` at `start`, each byte plain, as `%XX`, or a space as `+`; nil: not there.

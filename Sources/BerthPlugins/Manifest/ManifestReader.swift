@@ -136,7 +136,7 @@ public struct ManifestReader: Sendable {
 
     private func http(_ root: ManifestSection, _ settings: [String: SettingSpec]) throws(BerthError) -> PluginManifest.HTTP {
         var http = PluginManifest.HTTP()
-        guard let section = try root.section("http", keys: ["base_url", "allowed_hosts", "max_concurrent", "timeout_seconds", "rate_limits"])
+        guard let section = try root.section("http", keys: ["base_url", "allowed_hosts", "max_concurrent", "timeout_seconds", "rate_limits", "cache"])
         else { return http }
         if let url = try section.text("base_url") {
             guard url.hasPrefix("https://") || url.hasPrefix("http://"), !url.hasSuffix("/") else {
@@ -168,6 +168,7 @@ public struct ManifestReader: Sendable {
             guard let window = windows[per] else { throw limit.unknownChoice("per", per, ["second", "minute", "hour", "day"]) }
             http.rateLimits.append(.init(requests: requests, windowSeconds: window, requestClass: try limit.text("class")))
         }
+        http.cache = try HTTPCacheReader.cache(section)
         return http
     }
 

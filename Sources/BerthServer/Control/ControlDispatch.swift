@@ -67,6 +67,7 @@ struct ControlDispatch: Sendable {
         case .disconnectConnection: return .json(.ok, try await operations.disconnectConnection(try call.parameter("id"), caller))
         case .pauseConnection: return .json(.ok, try await operations.setPaused(true, try call.parameter("id"), caller))
         case .resumeConnection: return .json(.ok, try await operations.setPaused(false, try call.parameter("id"), caller))
+        case .clearCache: return .json(.ok, try await operations.clearCache(try call.parameter("id"), call.query, caller))
         case .syncStream:
             let request = try call.decode(SyncRequest.self)
             return .json(.accepted, try await operations.syncStream(try call.parameter("id"), try call.parameter("stream"), request, caller))

@@ -1,4 +1,4 @@
-// connection add|list|show|connect|check|pause|resume|disconnect|remove
+// connection add|list|show|connect|check|pause|resume|clear-cache|disconnect|remove
 
 import ArgumentParser
 import BerthModel
@@ -7,7 +7,9 @@ import Foundation
 struct ConnectionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connection", abstract: "Connections to providers.",
-        subcommands: [Add.self, List.self, Show.self, Connect.self, Check.self, Pause.self, Resume.self, Disconnect.self, Remove.self])
+        subcommands: [
+            Add.self, List.self, Show.self, Connect.self, Check.self, Pause.self, Resume.self, ClearCache.self, Disconnect.self, Remove.self,
+        ])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -159,6 +161,20 @@ struct ConnectionCommand: ParsableCommand {
         @Argument(help: "Id, name or provider/name.") var connection: String
         func run() throws {
             try Session.run(options) { $0.show(try $0.ask("POST", "/v1/connections/\(Session.encoded(connection))/resume")) }
+        }
+    }
+
+    struct ClearCache: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "clear-cache", abstract: "Forget kept answers of the provider; the next requests ask it again.")
+        @OptionGroup var options: SessionOptions
+        @Argument(help: "Id, name or provider/name.") var connection: String
+        @Option(help: "Only those whose path and query begin with it, such as /api/v2/prospects.") var prefix: String?
+        func run() throws {
+            try Session.run(options) {
+                let query = prefix.map { "?prefix=\(Session.encoded($0))" } ?? ""
+                $0.show(try $0.ask("DELETE", "/v1/connections/\(Session.encoded(connection))/cache\(query)"))
+            }
         }
     }
 

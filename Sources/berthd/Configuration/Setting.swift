@@ -69,6 +69,7 @@ struct Setting: Sendable {
             "vault", "key_file", .text, .text(""),
             "File with the vault key, mode 0600; empty: the systemd credential berth-vault-key, or vault.key beside the database", form: .absolutePath),
         .init("vault", "create_key", .boolean, .boolean(true), "Make the key file when there is neither a key nor a sealed secret yet"),
+        .init("cache", "max_mib", .integer(0...65_536), .integer(256), "MiB that kept answers of providers may take in cache.db beside the database; 0: none are kept"),
         .init("dispatch", "lanes", .integer(1...1024), .integer(16), "Connections whose events are processed at once"),
         .init("sync", "max_concurrent", .integer(1...256), .integer(8), "Sync runs at once"),
         .init("retention", "event_days", .integer(1...3650), .integer(30), "Days that processed events are kept"),

@@ -2,10 +2,12 @@
 
 import BerthModel
 import BerthSeams
+import BerthStoreSQLite
 import Logging
 
 struct Housekeeping: Sendable {
     let store: any Store
+    let answers: SQLiteResponseCache?
     let retention: Retention
     let clock: any WallClock
     let logger: Logger
@@ -15,6 +17,8 @@ struct Housekeeping: Sendable {
         while true {
             do { try await Task.sleep(for: wait) } catch { return }
             wait = .seconds(3600)
+            // The longest lifetime that a manifest can give.
+            await answers?.prune(before: clock.now().adding(seconds: -604_800))
             do {
                 let gone = try await store.prune(retention, now: clock.now())
                 if gone > 0 { logger.info("past retention, deleted", metadata: ["rows": "\(gone)"]) }

@@ -17,6 +17,10 @@ struct MetricsBridge: IntakeObserver, OutboundObserver {
             provider: exchange.provider.text, endpoint: exchange.requestClass ?? "", status: exchange.status ?? 0, seconds: exchange.seconds)
     }
 
+    func cacheUsed(_ outcome: CacheOutcome, of provider: ProviderName) {
+        metrics.cacheUsed(provider: provider.text, outcome: outcome.rawValue)
+    }
+
     func circuitChanged(_ circuit: CircuitStatus) {
         let state =
             switch circuit.state {
