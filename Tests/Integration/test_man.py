@@ -65,14 +65,15 @@ class Installed(unittest.TestCase):
             checkout, root = pathlib.Path(folder) / "checkout", pathlib.Path(folder) / "root"
             release = checkout / ".build" / "release"
             release.mkdir(parents=True)
-            for name in ("berthd", "berthctl", "berth-worker"):
+            for name in ("berthd", "berthctl", "berth-worker", "berth-plugin-check"):
                 os.symlink(BIN / name, release / name)
             bundle = checkout / ".build" / "bundles" / "none"
             bundle.mkdir(parents=True)
             shutil.copy(release / "berth-worker", bundle / "none.so")
-            for name in ("Scripts", "docs", "etc"):
-                shutil.copytree(ROOT / name, checkout / name)
-            subprocess.run([str(checkout / "Scripts" / "install"), str(root), "/usr"], check=True, capture_output=True)
+            for name in ("Scripts", "docs", "etc", "plugin-sdk"):
+                shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns(".build", ".build-*"))
+            done = subprocess.run([str(checkout / "Scripts" / "install"), str(root), "/usr"], capture_output=True, text=True)
+            self.assertEqual(done.returncode, 0, done.stderr)
             share = root / "usr" / "share"
             for name in PAGES:
                 self.assertTrue((share / "man" / f"man{name[-1]}" / name).read_text().count(".SH") > 4)
