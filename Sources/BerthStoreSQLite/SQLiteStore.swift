@@ -25,6 +25,8 @@ public final class SQLiteStore: Store {
     let logger: Logger
     /// Sequence numbers of events leased by this epoch, so that settling finds rows without an index look-up.
     let leased = Mutex<[EventID: Int64]>([:])
+    /// What a read found broken; health tells it.
+    let damage = Mutex<BerthError?>(nil)
 
     /// Limits of the store.
     public struct Limits: Sendable {
@@ -74,7 +76,18 @@ public final class SQLiteStore: Store {
 
     /// Reads on a snapshot of its own.
     func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws(BerthError) -> T {
-        do { return try await pool.read(body) } catch { throw StoreErrors.translate(error) }
+        do { return try await pool.read(body) } catch {
+            let reason = StoreErrors.translate(error)
+            if StoreErrors.isFatal(error) { damage.withLock { $0 = reason } }
+            throw reason
+        }
+    }
+
+    /// Waits until writing has become impossible (a failed sync, a damaged file) and answers why; nil when cancelled. From then on
+    /// nothing is acknowledged: pages may be gone though a later sync would succeed, so only a new start can tell what is there.
+    public func untilBroken() async -> BerthError? {
+        for await reason in queue.broken.stream { return reason }
+        return nil
     }
 
     /// Waits for running writes and closes; later calls throw.

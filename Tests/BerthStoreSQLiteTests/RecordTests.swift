@@ -24,6 +24,19 @@ import Testing
         await store.close()
     }
 
+    // Without this a deletion that overtakes an older state of the record is undone by it.
+    @Test func anOlderStateAfterTheDeletionIsTooLate() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let deletion = fixture.change("1", "{}", at: 2000, kind: .delete)
+        #expect(try await apply(store, fixture, deletion).unchanged == 1)
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"1"}"#, at: 1000)).unchanged == 1)
+        #expect(try await store.records(Self.call, RecordQuery(), page: PageRequest()).items.isEmpty)
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"2"}"#, at: 3000)).updated == 1)
+        #expect(try await store.records(Self.call, RecordQuery(), page: PageRequest()).items.count == 1)
+        await store.close()
+    }
+
     // Without this a sync that brings nothing new would tell subscribers of a thousand changes.
     @Test func equalIsNoChange() async throws {
         let fixture = try StoreFixture()

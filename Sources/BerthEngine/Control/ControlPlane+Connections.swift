@@ -17,7 +17,13 @@ extension ControlPlane {
 
     public func createConnection(_ request: NewConnection, _ caller: Caller) async throws(BerthError) -> ConnectionView {
         guard let provider = ProviderName(request.provider), host.manifest(of: provider) != nil else {
-            let known = await host.plugins().map(\.manifest.id.text)
+            let plugins = await host.plugins()
+            if let refused = plugins.first(where: { $0.manifest.id.text == request.provider }) {
+                throw BerthError(
+                    .conflict, "plugin '\(request.provider)' is not in service: \(refused.problem?.message ?? "it was refused")",
+                    hint: refused.problem?.hint ?? "berthctl plugin show \(request.provider)")
+            }
+            let known = plugins.map(\.manifest.id.text)
             let nearest = NearestName.of(request.provider, among: known).map { "; did you mean '\($0)'?" } ?? ""
             throw BerthError(
                 .notFound, "there is no plugin '\(request.provider)'\(nearest)", hint: "installed: \(known.joined(separator: ", "))")

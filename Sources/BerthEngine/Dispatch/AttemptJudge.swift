@@ -19,9 +19,9 @@ struct AttemptJudge: Sendable {
         case .cancelled:
             return .release
         case .crashed, .hung, .contractViolation:
-            guard event.attempt < deathsMax else {
+            guard event.deaths + 1 < deathsMax else {
                 var parked = failure
-                parked.message = "parked after \(event.attempt) attempts: \(failure.message)"
+                parked.message = "parked after \(event.deaths + 1) attempts that ended so: \(failure.message)"
                 return .discard(parked)
             }
         case .retry, .throttled, .authExpired, .authDenied, .notFound, .conflict, .remoteDown, .timeout, .internal, .denied:
@@ -68,16 +68,6 @@ struct AttemptJudge: Sendable {
         switch entities.changes(one.records) {
         case .success(let changes): return .completed(records: changes)
         case .failure(let failure): return verdict(for: event, failure: failure, now: now, random: random)
-        }
-    }
-}
-
-extension AttemptStatus {
-    /// Whether the host, not the plugin, says so: the process died, hung or broke the rules.
-    var isHostVerdict: Bool {
-        switch self {
-        case .crashed, .hung, .contractViolation: true
-        default: false
         }
     }
 }

@@ -144,11 +144,37 @@ public actor Dispatcher {
             of: events, outcome: outcome, entities: StreamEntities(manifest), now: clock.now(),
             random: { Double(self.entropy.next() >> 11) * 0x1p-53 })
         KillPoint.reach("dispatch.before-settle")
-        let receipt = try await store.settle(settlements, now: clock.now())
+        let receipt = try await settle(settlements, of: connection.id)
         KillPoint.reach("dispatch.after-settle")
         feed.publish(receipt.notices)
         report(settlements, receipt, connection, events: events.count, took: ContinuousClock.now - began)
         return events.count == limit || again.remove(connection.id) != nil
+    }
+
+    /// Settles, however long the store can't: what a plugin has done must not be forgotten because the disk was full, and events
+    /// that stay leased would be seen by nobody before the next start. Throws when the daemon stops, or when the store refuses
+    /// these settlements themselves even as failures.
+    private func settle(_ settlements: [EventSettlement], of connection: ConnectionID) async throws(BerthError) -> SettleReceipt {
+        var settlements = settlements
+        var wait = Duration.milliseconds(250)
+        var isGivenUp = false
+        while true {
+            do throws(BerthError) { return try await store.settle(settlements, now: clock.now()) } catch {
+                logger.error(
+                    "batch not settled, trying again",
+                    metadata: ["connection": "\(connection)", "events": "\(settlements.count)", "error": "\(error)", "wait": "\(wait)"])
+                guard !isStopping, !Task.isCancelled, error.code != .stopping else { throw error }
+                if !error.isRetryable, error.code != .store {
+                    guard !isGivenUp else { throw error }
+                    isGivenUp = true
+                    let failure = AttemptFailure(.internal, "its effects could not be stored: \(error.message)")
+                    let later = clock.now().adding(seconds: 30)
+                    settlements = settlements.map { EventSettlement(event: $0.event, verdict: .retry(at: later, failure)) }
+                }
+                guard (try? await Task.sleep(for: wait)) != nil else { throw error }  // only cancellation throws here
+                wait = min(wait * 2, .seconds(5))
+            }
+        }
     }
 
     private func report(

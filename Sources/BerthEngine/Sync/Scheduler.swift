@@ -74,6 +74,7 @@ public actor Scheduler {
                     }
                     let isLate = state?.lastRunAt != nil && now.milliseconds - due.milliseconds > 60_000
                     try await enqueue(connection, stream, state, trigger: isLate ? .catchUp : .schedule)
+                    next = min(next, now.adding(seconds: 1))
                 }
             }
         } catch {

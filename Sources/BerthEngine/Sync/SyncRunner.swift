@@ -98,10 +98,27 @@ struct SyncRunner: Sendable {
         }
     }
 
+    /// A run whose end can't be stored would stay open until the next start, and no other could begin: tried until it can.
+    private func finishSurely(_ run: SyncRun, _ status: RunStatus, _ failure: AttemptFailure?, _ deletes: EntityName?, _ log: Logger)
+        async throws(BerthError) -> FinishReceipt
+    {
+        var wait = Duration.milliseconds(250)
+        while true {
+            do throws(BerthError) {
+                return try await store.finishRun(run.id, status: status, error: failure, deletesUnseen: deletes, now: clock.now())
+            } catch {
+                guard error.isRetryable || error.code == .store, error.code != .stopping, !Task.isCancelled else { throw error }
+                log.error("end of sync not stored, trying again", metadata: ["error": "\(error)", "wait": "\(wait)"])
+                guard (try? await Task.sleep(for: wait)) != nil else { throw error }  // only cancellation throws here
+                wait = min(wait * 2, .seconds(5))
+            }
+        }
+    }
+
     private func finish(_ run: SyncRun, _ status: RunStatus, _ error: AttemptFailure?, manifest: StreamSpec?, _ log: Logger) async {
         let deletes = manifest.flatMap { $0.deletesUnseen && run.mode == .full && status == .success ? $0.entity : nil }
         do {
-            let receipt = try await store.finishRun(run.id, status: status, error: error, deletesUnseen: deletes, now: clock.now())
+            let receipt = try await finishSurely(run, status, error, deletes, log)
             KillPoint.reach("sync.after-finish")
             feed.publish(receipt.notices)
             directory.update(run.connection) { connection in

@@ -18,6 +18,8 @@ public struct Event: Sendable {
     public var isUnsupported: Bool
     /// Attempts made so far, the current one included.
     public var attempt: Int
+    /// Attempts so far that brought the plugin down, hung or broke its contract.
+    public var deaths = 0
     /// Unique per connection.
     public var dedupKey: String
     /// FIFO key.

@@ -95,3 +95,13 @@ public struct AttemptFailure: Error, Sendable, Hashable, Codable {
         self.retryAfterMilliseconds = retryAfterMilliseconds
     }
 }
+
+extension AttemptStatus {
+    /// Whether the host, not the plugin, says so: the process died, hung or broke the rules.
+    public var isHostVerdict: Bool {
+        switch self {
+        case .crashed, .hung, .contractViolation: true
+        default: false
+        }
+    }
+}

@@ -21,7 +21,8 @@ public struct EgressPolicy: Sendable {
         if privateNetworks.contains(where: { $0.contains(address) || address.mapped.map($0.contains) == true }) { return nil }
         switch approval {
         case .none: break
-        case .literal(let approved): if approved == address { return nil }
+        // Link-local addresses are where clouds keep their metadata: only a network of the policy's leads there.
+        case .literal(let approved): if approved == address, kind == .loopback || kind == .privateUse { return nil }
         case .name: if kind == .loopback || kind == .privateUse { return nil }
         }
         return kind.rawValue

@@ -34,7 +34,7 @@ struct BundleCopy {
         }
     }
 
-    /// Puts a copy of `source` in place; what was there stays beside it until `keep` or `takeBack`.
+    /// Puts a copy of `source` in place; what was there stays beside it, to go back to.
     func put(from source: String) throws(BerthError) {
         let files = FileManager.default
         do {
@@ -51,8 +51,54 @@ struct BundleCopy {
         }
     }
 
-    /// The copy is good. What was there before goes; if it can't, the next installation tries again.
-    func keep() { try? FileManager.default.removeItem(atPath: previous) }
+    /// Changes places with the version before, so that the next start finds that one; without one the copy only leaves its
+    /// place, and a bundle of the package below another folder is found again.
+    func swapBack() throws(BerthError) {
+        let files = FileManager.default
+        do {
+            if files.fileExists(atPath: next) { try files.removeItem(atPath: next) }
+            try files.moveItem(atPath: target, toPath: next)
+            if files.fileExists(atPath: previous) { try files.moveItem(atPath: previous, toPath: target) }
+            try files.moveItem(atPath: next, toPath: previous)
+        } catch {
+            throw BerthError(
+                .plugin, "\(target) and the version before it can't change places: \(error.localizedDescription)",
+                hint: "the rollback holds until the next start; install the wanted version again")
+        }
+    }
+
+    /// Removes every version.
+    func discard() throws(BerthError) {
+        let files = FileManager.default
+        do {
+            for path in [target, next, previous] where files.fileExists(atPath: path) { try files.removeItem(atPath: path) }
+        } catch {
+            throw BerthError(.plugin, "\(target) can't be removed: \(error.localizedDescription)", hint: "remove it by hand, or it is back at the next start")
+        }
+    }
+
+    // MARK: Removal that outlives a restart
+
+    /// Whether somebody removed the plugin; its bundle may still stand in a folder of the package manager's.
+    var isRemoved: Bool { FileManager.default.fileExists(atPath: marker) }
+
+    /// Notes the removal, or takes the note back.
+    func markRemoved(_ isRemoved: Bool) throws(BerthError) {
+        let files = FileManager.default
+        do {
+            guard isRemoved else {
+                if files.fileExists(atPath: marker) { try files.removeItem(atPath: marker) }
+                return
+            }
+            try files.createDirectory(
+                atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+            try Data().write(to: URL(fileURLWithPath: marker))
+        } catch {
+            throw BerthError(.plugin, "\(marker) can't be changed: \(error.localizedDescription)", hint: "the daemon's user must be able to write there")
+        }
+    }
+
+    private var marker: String { (target as NSString).deletingLastPathComponent + "/." + (target as NSString).lastPathComponent + ".removed" }
 
     /// The copy is no good: what was there before comes back. Nothing better can be done when that fails too.
     func takeBack() {

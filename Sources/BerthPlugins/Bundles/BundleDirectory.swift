@@ -16,11 +16,12 @@ public enum BundleDirectory {
     }
 
     /// Every subfolder that is not hidden, by directory in the order given, then by name. A directory that does not exist holds
-    /// none. The second bundle with an id is refused as `duplicate_plugin`.
-    public static func scan(_ directories: [String], reader: ManifestReader = ManifestReader()) -> [Finding] {
+    /// none. The second bundle with an id is refused as `duplicate_plugin`; below `directories` one with an id that `managed`
+    /// holds as well is passed over: what was installed over the control socket stands for what a package brought.
+    public static func scan(_ directories: [String], managed: String? = nil, reader: ManifestReader = ManifestReader()) -> [Finding] {
         var findings: [Finding] = []
         var seen: [ProviderName: String] = [:]
-        for directory in directories {
+        for directory in [managed].compactMap({ $0 }) + directories {
             let names: [String]
             do { names = try FileManager.default.contentsOfDirectory(atPath: directory).sorted() } catch { continue }  // absent or unreadable: no bundles
             for name in names where !name.hasPrefix(".") {
@@ -31,6 +32,7 @@ public enum BundleDirectory {
                 do throws(BerthError) {
                     let bundle = try PluginBundle(path: path, reader: reader)
                     if let first = seen[bundle.manifest.id] {
+                        if let managed, first.hasPrefix(managed + "/"), directory != managed { continue }
                         throw BerthError(
                             "duplicate_plugin", "\(path): plugin \(bundle.manifest.id) was already found in \(first)", hint: "remove one of the two folders")
                     }

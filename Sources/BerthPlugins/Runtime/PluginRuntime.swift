@@ -35,12 +35,16 @@ public final class PluginRuntime: PluginHost {
         _ configuration: PluginRuntimeConfiguration, outbound: any Outbound, secrets: any SecretStore, logger: Logger
     ) async throws(BerthError) -> PluginRuntime {
         let runtime = PluginRuntime(configuration, outbound: outbound, secrets: secrets, logger: logger)
-        let findings = BundleDirectory.scan(configuration.directories + [configuration.managedDirectory])
+        let findings = BundleDirectory.scan(configuration.directories, managed: configuration.managedDirectory)
         await withTaskGroup(of: Void.self) { group in
             for finding in findings {
                 switch finding.result {
                 case .failure(let problem): runtime.refuse(finding.path, finding.name, problem)
                 case .success(let bundle):
+                    guard !runtime.copy(of: bundle.manifest.id).isRemoved else {
+                        logger.notice("plugin was removed", metadata: ["plugin": "\(bundle.manifest.id)", "hint": "berthctl plugin reload brings it back"])
+                        continue
+                    }
                     group.addTask {
                         do throws(BerthError) { _ = try await runtime.load(bundle) } catch {
                             runtime.refuse(bundle.path, bundle.manifest.id.text, error)
@@ -57,6 +61,9 @@ public final class PluginRuntime: PluginHost {
         let all = installed.withLock { installed in installed.values.flatMap { [$0.current, $0.previous].compactMap { $0 } } }
         for generation in all { await generation.host.stop() }
     }
+
+    /// Where an installed bundle of that id is or would be.
+    private func copy(of id: ProviderName) -> BundleCopy { BundleCopy(to: "\(configuration.managedDirectory)/\(id)") }
 
     // MARK: Looking
 
@@ -154,8 +161,12 @@ public final class PluginRuntime: PluginHost {
     }
 
     public func reload(_ provider: ProviderName) async throws(BerthError) -> PluginStatus {
-        let place = installed.withLock { $0[provider]?.path } ?? refused.withLock { refused in refused.first { $0.value.name == provider.text }?.key }
+        var place = installed.withLock { $0[provider]?.path } ?? refused.withLock { refused in refused.first { $0.value.name == provider.text }?.key }
+        if place == nil, copy(of: provider).isRemoved {
+            place = BundleDirectory.scan(configuration.directories, managed: configuration.managedDirectory).first { $0.name == provider.text }?.path
+        }
         guard let place else { throw Self.unknown(provider) }
+        try copy(of: provider).markRemoved(false)
         return try await exclusively { () async throws(BerthError) in
             do throws(BerthError) { return try await self.load(try PluginBundle(path: place)) } catch {
                 // The generation in service goes on; the operator is told here and in the list.
@@ -179,8 +190,10 @@ public final class PluginRuntime: PluginHost {
     }
 
     private func swapBack(_ provider: ProviderName) -> PluginStatus? {
+        rememberRollback(of: provider)
         let (left, status): (PluginGeneration?, PluginStatus?) = installed.withLock { installed in
             guard var plugin = installed[provider], let previous = plugin.previous else { return (nil, nil) }
+            plugin.path = previous.bundle.path
             let left = plugin.current
             plugin.previous = left
             plugin.current = previous
@@ -195,6 +208,21 @@ public final class PluginRuntime: PluginHost {
         return status
     }
 
+    /// Puts the files in the order of the generations, so that the next start does not bring back what was left.
+    private func rememberRollback(of provider: ProviderName) {
+        guard let (left, wanted) = installed.withLock({ installed in
+            installed[provider].flatMap { plugin in plugin.current.flatMap { current in plugin.previous.map { (current.bundle.path, $0.bundle.path) } } }
+        }) else { return }
+        let managed = "\(configuration.managedDirectory)/\(provider)"
+        guard left == managed || wanted == managed else {
+            return logger.notice(
+                "the rollback holds until the next start: the bundle on disk is the newer one", metadata: ["plugin": "\(provider)", "bundle": "\(left)"])
+        }
+        do { try copy(of: provider).swapBack() } catch {
+            logger.error("rollback not kept", metadata: ["plugin": "\(provider)", "error": "\(error)"])
+        }
+    }
+
     public func install(bundle path: String) async throws(BerthError) -> PluginStatus {
         guard path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(path)' is not absolute", hint: "name the bundle's folder from / on") }
         let bundle = try PluginBundle(path: path)
@@ -207,9 +235,8 @@ public final class PluginRuntime: PluginHost {
             let copy = BundleCopy(to: target)
             try copy.put(from: bundle.path)
             do throws(BerthError) {
-                let status = try await self.load(try PluginBundle(path: target))
-                copy.keep()
-                return status
+                try copy.markRemoved(false)
+                return try await self.load(try PluginBundle(path: target))
             } catch {
                 copy.takeBack()
                 throw error
@@ -218,6 +245,10 @@ public final class PluginRuntime: PluginHost {
     }
 
     public func remove(_ provider: ProviderName) async throws(BerthError) {
+        guard installed.withLock({ $0[provider] != nil }) else { throw Self.unknown(provider) }
+        let copy = copy(of: provider)
+        try copy.markRemoved(true)
+        try copy.discard()
         guard let plugin = installed.withLock({ $0.removeValue(forKey: provider) }) else { throw Self.unknown(provider) }
         for generation in [plugin.current, plugin.previous].compactMap({ $0 }) { await generation.host.stop() }
         logger.notice("plugin removed", metadata: ["plugin": "\(provider)", "bundle": "\(plugin.path)"])

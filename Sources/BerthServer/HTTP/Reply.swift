@@ -57,6 +57,13 @@ struct Reply: Sendable {
 
 /// HTTP status by error code.
 enum ErrorStatus {
+    /// Codes that modules added.
+    private static func other(_ error: BerthError) -> HTTPResponse.Status {
+        if error.code.rawValue.hasPrefix("store_") { return .internalServerError }
+        if error.code.rawValue.hasSuffix("_invalid") { return .badRequest }
+        return error.isRetryable ? .serviceUnavailable : .unprocessableContent
+    }
+
     static func of(_ error: BerthError) -> HTTPResponse.Status {
         switch error.code {
         case .invalid: .badRequest
@@ -69,7 +76,7 @@ enum ErrorStatus {
         case .unsupported: .unprocessableContent
         case .provider, .credential, .plugin: .badGateway
         case .store, .internal: .internalServerError
-        default: error.code.rawValue.hasSuffix("_invalid") ? .badRequest : error.isRetryable ? .serviceUnavailable : .unprocessableContent
+        default: other(error)
         }
     }
 }

@@ -7,7 +7,7 @@ enum EventRow {
     /// Column order of every query that reads events; needs `event e` joined with `connection c`.
     static let columns = """
         e.id, e.sequence, c.id, c.provider, e.kind, e.state, e.unsupported, e.attempt, e.dedup, e.ordering, e.method, e.query,
-        e.received, e.due, e.settled, e.failure
+        e.received, e.due, e.settled, e.failure, e.deaths
         """
     static let contents = ", e.headers, e.body"
 
@@ -22,13 +22,15 @@ enum EventRow {
         guard let id = EventID(row.text(0)), let connection = ConnectionID(row.text(2)), let provider = ProviderName(row.text(3)),
             states.indices.contains(Int(row.int64(5)))
         else { throw BerthError("store_corrupt", "event row \(row.int64(1)) is unreadable") }
-        return Event(
+        var event = Event(
             id: id, sequence: row.int64(1), connection: connection, provider: provider, kind: row.text(4), state: states[Int(row.int64(5))],
             isUnsupported: row.int64(6) != 0, attempt: Int(row.int64(7)), dedupKey: row.text(8), orderingKey: row.optionalText(9),
-            method: row.text(10), query: row.text(11), headers: withContents ? HeaderText.decode(row.text(16)) : [],
-            body: withContents ? row.blob(17) : [], receivedAt: Timestamp(milliseconds: row.int64(12)),
+            method: row.text(10), query: row.text(11), headers: withContents ? HeaderText.decode(row.text(17)) : [],
+            body: withContents ? row.blob(18) : [], receivedAt: Timestamp(milliseconds: row.int64(12)),
             dueAt: Timestamp(milliseconds: row.int64(13)), settledAt: row.optionalInt64(14).map { Timestamp(milliseconds: $0) },
             lastFailure: row.optionalText(15).flatMap(FailureText.decode))
+        event.deaths = Int(row.int64(16))
+        return event
     }
 }
 

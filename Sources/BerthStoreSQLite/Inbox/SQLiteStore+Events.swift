@@ -43,7 +43,7 @@ extension SQLiteStore {
             replayed += try await queue.write { writer in
                 let update = try writer.statement(
                     """
-                    UPDATE event SET state = 0, attempt = 0, due = ?2, settled = NULL, unsupported = 0, failure = NULL
+                    UPDATE event SET state = 0, attempt = 0, deaths = 0, due = ?2, settled = NULL, unsupported = 0, failure = NULL
                     WHERE id = ?1 AND state >= 4
                     """)
                 return try ids.filter { id in

@@ -15,7 +15,7 @@ extension SQLiteStore {
             let load = try writer.statement(
                 """
                 SELECT e.id, e.sequence, c.id, c.provider, e.kind, e.state, e.unsupported, e.attempt, e.dedup, e.ordering, e.method,
-                  e.query, e.received, e.due, e.settled, e.failure, e.headers, e.body
+                  e.query, e.received, e.due, e.settled, e.failure, e.deaths, e.headers, e.body
                 FROM event e JOIN connection c ON c.number = e.connection WHERE e.sequence = ?1
                 """)
             var events: [Event] = []

@@ -74,10 +74,12 @@ extension SQLiteStore {
         case .unsupported:
             try end(held, state: .completed, isUnsupported: true, failure: nil, now, writer)
         case .retry(let at, let failure):
-            let update = try writer.statement("UPDATE event SET state = 2, due = ?2, failure = ?3, epoch = NULL WHERE sequence = ?1")
+            let update = try writer.statement(
+                "UPDATE event SET state = 2, due = ?2, failure = ?3, deaths = deaths + ?4, epoch = NULL WHERE sequence = ?1")
             update.bind(1, held.sequence)
             update.bind(2, at.milliseconds)
             update.bind(3, try FailureText.encode(failure))
+            update.bind(4, failure.status.isHostVerdict ? 1 : 0)
             try update.run()
         case .release:
             try writer.run("UPDATE event SET state = 0, attempt = max(0, attempt - 1), epoch = NULL WHERE sequence = ?1", held.sequence)

@@ -4,10 +4,11 @@ public import BerthModel
 public import BerthSeams
 import Foundation
 import GRDB
+import Synchronization
 
 extension SQLiteStore {
     public func health() async -> StoreHealth {
-        var problem = queue.brokenBy ?? space.refusal()
+        var problem = queue.brokenBy ?? damage.withLock { $0 } ?? space.refusal()
         var synchronous = 0
         do {
             // Asked on the writer's connection, where it counts, and so in turn with the writes.

@@ -68,7 +68,11 @@ final class RecordTable {
             return .unchanged
         }
         let sourceTime = change.sourceTime?.milliseconds ?? stored?.sourceTime
-        guard change.kind == .upsert else { return try delete(stored, sourceTime, now) }
+        guard change.kind == .upsert else {
+            // Deletes overtake what they delete: an older state that comes later must find that it is too late.
+            if stored == nil, sourceTime != nil { try insertTombstone(change.externalID, owner, run, sourceTime, now, newID()) }
+            return try delete(stored, sourceTime, now)
+        }
 
         var values = stored?.values ?? Array(repeating: .null, count: definition.fields.count)
         try read(change.payload, into: &values)
@@ -98,6 +102,21 @@ final class RecordTable {
         bind(values, to: update, from: 6)
         try update.run()
         return .updated(try Self.id(stored.id))
+    }
+
+    private func insertTombstone(_ externalID: String, _ owner: Int64, _ run: Int64?, _ sourceTime: Int64?, _ now: Timestamp, _ id: RecordID) throws {
+        insert.bind(1, id.description)
+        insert.bind(2, owner)
+        insert.bind(3, externalID)
+        insert.bind(4, now.milliseconds)
+        insert.bind(5, now.milliseconds)
+        insert.bind(6, sourceTime)
+        insert.bind(7, run)
+        insert.bindText(8, Array("{}".utf8))
+        bind(Array(repeating: .null, count: definition.fields.count), to: insert, from: 9)
+        try insert.run()
+        guard let stored = try lookUp(externalID, owner, []) else { throw BerthError(.internal, "a tombstone was not stored") }
+        _ = try delete(stored, sourceTime, now)
     }
 
     private func delete(_ stored: Stored?, _ sourceTime: Int64?, _ now: Timestamp) throws -> Effect {

@@ -54,7 +54,9 @@ enum Migrations {
 
         CREATE TABLE entity (name TEXT PRIMARY KEY, definition TEXT NOT NULL) WITHOUT ROWID;
         CREATE TABLE epoch (number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, began INTEGER NOT NULL);
-        """
+        """,
+        // Deaths of the plugin on an event, apart from attempts: those may also end because the daemon died.
+        "ALTER TABLE event ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0",
     ]
 
     /// Brings the schema up to this program's version. `backup` is called before the first change of a database that

@@ -30,6 +30,8 @@ final class WriteQueue: @unchecked Sendable {
     /// Commits so far; lets a test see that writes are grouped.
     let commits = Atomic<Int>(0)
     private let depth = Atomic<Int>(0)
+    /// Tells once of what made writing impossible.
+    let broken = AsyncStream<BerthError>.makeStream(bufferingPolicy: .bufferingOldest(1))
     private let ended = DispatchSemaphore(value: 0)
     private let makeWriter: (Database) throws -> Writer
 
@@ -154,7 +156,10 @@ final class WriteQueue: @unchecked Sendable {
             }
         } catch {
             let reason = StoreErrors.translate(error)
-            if StoreErrors.isFatal(error) { condition.withLock { failure = reason } }
+            if StoreErrors.isFatal(error) {
+                condition.withLock { failure = reason }
+                broken.continuation.yield(reason)
+            }
             if jobs.count > 1, !StoreErrors.isFatal(error), reason.code != .overloaded {
                 // One job's defect must not fail its neighbours: each again, alone.
                 for job in jobs { perform([job], &writer) }
