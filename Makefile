@@ -5,7 +5,7 @@ PREFIX ?= /usr
 DESTDIR ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: help run build test crash bench fuzz format install dependencies bundles-debug clean
+.PHONY: help run build test crash bench format install dependencies bundles-debug clean
 
 help:
 	@echo "make run      build release, start the daemon with a demo workspace and mock providers"

@@ -122,7 +122,9 @@ struct Daemon {
 
         let retention = retention()
         let services: [any Service] = [
-            BackgroundService(name: "retention") { await Housekeeping(store: store, answers: answers, retention: retention, clock: clock, logger: logger).run() },
+            BackgroundService(name: "retention") {
+                await Housekeeping(store: store, answers: answers, retention: retention, clock: clock, logger: logger).run()
+            },
             StoreWatch(store: store, logger: logger),
             BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
             BackgroundService(name: "dispatcher") { await dispatcher.run() },

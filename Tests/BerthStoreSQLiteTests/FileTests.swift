@@ -51,6 +51,33 @@ import Testing
         await #expect { try await fixture.open() } throws: { ($0 as? BerthError)?.code == "store_too_new" }
     }
 
+    // Without this a migration that goes wrong takes the only copy with it.
+    @Test func anOlderSchemaIsCopiedAndBroughtForward() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let receipt = try await store.accept(fixture.delivery("k"))
+        await store.close()
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        // The first version had no count of deaths.
+        let script = """
+            import sqlite3, sys
+            d = sqlite3.connect(sys.argv[1])
+            d.executescript('ALTER TABLE event DROP COLUMN deaths; PRAGMA user_version=1')
+            """
+        process.arguments = ["python3", "-c", script, fixture.path]
+        try process.run()
+        process.waitUntilExit()
+        let again = try await fixture.open()
+        let event = try #require(try await again.event(receipt.event))
+        #expect(event.deaths == 0 && event.dedupKey == "k")
+        await again.close()
+        let copies = try FileManager.default.contentsOfDirectory(atPath: fixture.folder).filter { $0.hasPrefix("berth.db.backup-v1-") }
+        #expect(copies.count == 1)
+        let mode = try FileManager.default.attributesOfItem(atPath: "\(fixture.folder)/\(copies[0])")[.posixPermissions] as? Int
+        #expect(mode == 0o600)
+    }
+
     // Without this a backup could miss what was committed, or overwrite another one.
     @Test func aBackupHoldsEverythingAndOverwritesNothing() async throws {
         let fixture = try StoreFixture()

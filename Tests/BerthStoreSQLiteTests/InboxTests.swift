@@ -131,4 +131,22 @@ import Testing
         await #expect(throws: BerthError.self) { try await store.events(EventFilter(), page: PageRequest(cursor: "%%%")) }
         await store.close()
     }
+
+    // Without this a provider that repeats a delivery after its event was pruned makes it take effect twice.
+    @Test func deliveryKeysOutliveTheirEventsByThirtyDays() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let first = try await store.accept(fixture.delivery("k"))
+        let leased = try await store.leaseEvents(of: fixture.connection, limit: 8, now: fixture.clock.now())
+        #expect(leased.count == 1)
+        _ = try await store.settle([EventSettlement(event: first.event, verdict: .completed(records: []))], now: fixture.clock.now())
+        fixture.clock.advance(seconds: 29 * 86_400)
+        _ = try await store.prune(Retention(), now: fixture.clock.now())
+        let second = try await store.accept(fixture.delivery("k"))
+        #expect(second.isDuplicate && second.event == first.event)
+        fixture.clock.advance(seconds: 32 * 86_400)
+        _ = try await store.prune(Retention(), now: fixture.clock.now())
+        #expect(try await store.accept(fixture.delivery("k")).isDuplicate == false)
+        await store.close()
+    }
 }

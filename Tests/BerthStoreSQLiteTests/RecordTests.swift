@@ -24,6 +24,17 @@ import Testing
         await store.close()
     }
 
+    // Without this a state between an old one and its newer confirmation wins over both.
+    @Test func aConfirmationMovesTheSourceTime() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"5"}"#, at: 1000)).created == 1)
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"5"}"#, at: 3000)).unchanged == 1)
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"7"}"#, at: 2000)).unchanged == 1)
+        #expect(try await store.records(Self.call, RecordQuery(), page: PageRequest()).items[0].fields["revenue"] == .string("5"))
+        await store.close()
+    }
+
     // Without this a deletion that overtakes an older state of the record is undone by it.
     @Test func anOlderStateAfterTheDeletionIsTooLate() async throws {
         let fixture = try StoreFixture()

@@ -21,6 +21,7 @@ final class RecordTable {
     private let update: PreparedStatement
     private let bury: PreparedStatement
     private let touch: PreparedStatement
+    private let date: PreparedStatement
     private let fieldIndex: [String: Int]
 
     init(_ definition: EntityDefinition, _ database: OpaquePointer) throws {
@@ -43,10 +44,11 @@ final class RecordTable {
             database, "UPDATE \(table) SET updated = ?2, source_time = ?3, deleted = NULL, seen_run = ?4, raw = ?5\(sets) WHERE _row = ?1")
         bury = try PreparedStatement(database, "UPDATE \(table) SET updated = ?2, deleted = ?2, source_time = ?3 WHERE _row = ?1")
         touch = try PreparedStatement(database, "UPDATE \(table) SET seen_run = ?2 WHERE _row = ?1")
+        date = try PreparedStatement(database, "UPDATE \(table) SET source_time = ?2 WHERE _row = ?1")
     }
 
     func finalize() {
-        for statement in [find, insert, update, bury, touch] { statement.finalize() }
+        for statement in [find, insert, update, bury, touch, date] { statement.finalize() }
     }
 
     /// What is stored under a key.
@@ -92,6 +94,8 @@ final class RecordTable {
         }
         if values == stored.values, stored.rawEquals, !stored.isDeleted {
             if let run { try mark(stored.number, run) }
+            // Nothing to tell, but an older state that comes later must not win against this one.
+            if let sourceTime, stored.sourceTime.map({ sourceTime > $0 }) ?? true { try confirm(stored.number, sourceTime) }
             return .unchanged
         }
         update.bind(1, stored.number)
@@ -126,6 +130,12 @@ final class RecordTable {
         bury.bind(3, sourceTime)
         try bury.run()
         return .deleted(try Self.id(stored.id))
+    }
+
+    private func confirm(_ number: Int64, _ sourceTime: Int64) throws {
+        date.bind(1, number)
+        date.bind(2, sourceTime)
+        try date.run()
     }
 
     private func mark(_ number: Int64, _ run: Int64) throws {
