@@ -218,6 +218,56 @@ public struct ConnectionView: Codable, Sendable {
     public var created_at: Timestamp
     /// When it was last changed.
     public var updated_at: Timestamp
+    /// The circuit of its requests; only of a single connection whose plugin is loaded.
+    public var circuit: CircuitPart?
+    /// Limits of its requests, the provider's shared ones last; as `circuit`.
+    public var limits: [LimitPart]?
+    /// Seconds for which the provider asked to wait, by request class (empty: all).
+    public var pauses: [String: Double]?
+
+    /// Whether requests are sent.
+    public struct CircuitPart: Codable, Sendable {
+        /// `closed`, `open`, `half_open`.
+        public var state: String
+        /// Failures in a row.
+        public var failures: Int
+        /// Until a request is let through.
+        public var retry_after_seconds: Double?
+        /// What the last failure was.
+        public var last_failure: String?
+        /// A circuit.
+        public init(state: String, failures: Int, retry_after_seconds: Double?, last_failure: String?) {
+            self.state = state
+            self.failures = failures
+            self.retry_after_seconds = retry_after_seconds
+            self.last_failure = last_failure
+        }
+    }
+
+    /// How much of a limit is used.
+    public struct LimitPart: Codable, Sendable {
+        /// How many requests.
+        public var requests: Int
+        /// In any so many seconds.
+        public var window_seconds: Int
+        /// Only of this class.
+        public var request_class: String?
+        /// `connection`, or `provider`: shared by all its connections.
+        public var scope: String
+        /// Requests that count now.
+        public var used: Int
+        /// Until one more may go.
+        public var retry_after_seconds: Double?
+        /// A limit.
+        public init(requests: Int, window_seconds: Int, request_class: String?, scope: String, used: Int, retry_after_seconds: Double?) {
+            self.requests = requests
+            self.window_seconds = window_seconds
+            self.request_class = request_class
+            self.scope = scope
+            self.used = used
+            self.retry_after_seconds = retry_after_seconds
+        }
+    }
 
     /// Webhook part.
     public struct WebhookView: Codable, Sendable {

@@ -18,6 +18,10 @@ public actor CurlOutbound: Outbound {
     let logger: Logger
     let observer: (any OutboundObserver)?
     let tokens: (any AccessTokenSource)?
+    let limitStore: (any RateLimitStore)?
+    let requestLog: RequestLog?
+    /// When counts of an earlier life were taken up; nil: nothing is kept.
+    var keptSince: Monotonic?
 
     var connections: [ConnectionID: ConnectionState] = [:]
     var admissions: [ProviderName: RequestAdmission] = [:]
@@ -34,11 +38,12 @@ public actor CurlOutbound: Outbound {
     /// The loop's thread.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
-    /// A broker; its thread starts with the first request. Without `tokens` OAuth credentials are refused. Throws when
-    /// the system gives no descriptors.
+    /// A broker; its thread starts with the first request. Without `tokens` OAuth credentials are refused. Without `limits`
+    /// counts end with the process; with it `restoreLimits` must follow. Without `requestLog` none is kept. Throws when the system gives no descriptors.
     public init(
         secrets: any SecretStore, configuration: OutboundConfiguration = OutboundConfiguration(), clock: any WallClock,
-        entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil, tokens: (any AccessTokenSource)? = nil
+        entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil, tokens: (any AccessTokenSource)? = nil,
+        limits: (any RateLimitStore)? = nil, requestLog: RequestLog? = nil
     ) throws(BerthError) {
         let made = CurlLoop(
             connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerHost),
@@ -54,13 +59,16 @@ public actor CurlOutbound: Outbound {
         self.logger = logger
         self.observer = observer
         self.tokens = tokens
+        limitStore = limits
+        self.requestLog = requestLog
     }
 
     deinit { loop.close() }
 
     /// Ends the thread after failing what is outstanding. Later requests fail with `.cancelled`.
     public nonisolated func close() async {
-        await failOutstanding()
+        let marks = await failOutstanding()
+        await keep(marks)
         await loop.ended()
     }
 

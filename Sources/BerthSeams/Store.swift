@@ -4,7 +4,9 @@
 public import BerthModel
 
 /// All that the engine keeps.
-public protocol Store: InboxStore, RecordStore, RunStore, ConnectionStore, SealedSecretStore, AuditStore, FeedStore {
+public protocol Store: InboxStore, RecordStore, RunStore, ConnectionStore, SealedSecretStore, AuditStore, FeedStore, RateLimitStore,
+    RequestLogStore
+{
     /// This life of the daemon; leases of other epochs were freed when the store was opened.
     var epoch: EpochID { get }
     /// What an operator wants to know of the store.
@@ -364,7 +366,31 @@ public protocol AuditStore: Sendable {
     /// Appends; batched, durable within a second or at the next commit, and always before `close` returns.
     func audit(_ entries: [AuditEntry]) async throws(BerthError)
     /// Newest first.
-    func auditEntries(kind: String?, connection: ConnectionID?, since: Timestamp?, page: PageRequest) async throws(BerthError) -> Page<AuditEntry>
+    func auditEntries(_ filter: AuditFilter, page: PageRequest) async throws(BerthError) -> Page<AuditEntry>
+}
+
+/// Which audit entries.
+public struct AuditFilter: Sendable {
+    /// Of this kind, or, ending in a full stop, of all kinds that begin so: `connection.`
+    public var kind: String?
+    /// By this actor.
+    public var actor: String?
+    /// On this connection.
+    public var connection: ConnectionID?
+    /// At or after.
+    public var since: Timestamp?
+    /// Before.
+    public var until: Timestamp?
+    /// All.
+    public init(
+        kind: String? = nil, actor: String? = nil, connection: ConnectionID? = nil, since: Timestamp? = nil, until: Timestamp? = nil
+    ) {
+        self.kind = kind
+        self.actor = actor
+        self.connection = connection
+        self.since = since
+        self.until = until
+    }
 }
 
 /// One thing somebody did or tried.
@@ -468,6 +494,10 @@ public struct Retention: Sendable {
     public var noticeHours = 48
     /// Audit entries.
     public var auditDays = 365
+    /// The request log.
+    public var requestDays = 7
+    /// Rows of the request log, newest kept.
+    public var requestRows = 100_000
     /// Run rows.
     public var runDays = 90
     /// Defaults.

@@ -52,9 +52,11 @@ struct Daemon {
             privateNetworks: configuration.list("egress.private_networks"), caFile: outgoing.caFile, userAgent: outgoing.userAgent)
         let grants = GrantKeeper(
             secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"), tell: { await news.tell($0) })
+        let requestLog = configuration.text("log.provider_requests") == "off" ? nil : RequestLog(store: store, logger: Logger(label: "requests"))
         let outbound = try CurlOutbound(
             secrets: vault, configuration: outgoing, clock: clock, entropy: entropy, logger: Logger(label: "outbound"), observer: bridge,
-            tokens: grants)
+            tokens: grants, limits: store, requestLog: requestLog)
+        try await outbound.restoreLimits()
         warnOfMissingDirectories(logger)
         let host = try await PluginRuntime.start(
             try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"))
@@ -91,7 +93,7 @@ struct Daemon {
             publicURL: { publicURL.isEmpty ? "http://\(listening.address)" : publicURL }, setLogLevel: LineLogHandler.setLevel)
         let control = ControlPlane(
             store: store, host: host, connections: connections, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
-            metrics: metrics, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)
+            metrics: metrics, outbound: outbound, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)
         let announce: @Sendable () async -> Void = {
             guard listening.countDown() else { return }
             logger.notice("ready", metadata: ["listen": "\(listening.address)", "version": "\(BerthVersion.current)"])
@@ -116,7 +118,7 @@ struct Daemon {
             })
 
         let retention = retention()
-        let services: [any Service] = [
+        var services: [any Service] = [
             BackgroundService(name: "retention") { await Housekeeping(store: store, retention: retention, clock: clock, logger: logger).run() },
             BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
             BackgroundService(name: "dispatcher") { await dispatcher.run() },
@@ -125,16 +127,17 @@ struct Daemon {
             controlServer,
             ingestServer,
         ]
+        if let requestLog { services.insert(BackgroundService(name: "requests") { await requestLog.run() }, at: 0) }
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(10)
         defer { notifier.stopping() }
         do { try await ServiceGroup(configuration: group).run() } catch {
-            await end(host, outbound, store)
+            await end(host, outbound, requestLog, store)
             throw (error as? BerthError).map(named) ?? error
         }
-        await end(host, outbound, store)
+        await end(host, outbound, requestLog, store)
         logger.notice("stopped")
     }
 
@@ -145,9 +148,10 @@ struct Daemon {
         return code == "listen_failed" ? configuration.blamed("server.listen", error) : error
     }
 
-    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ store: SQLiteStore) async {
+    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ requestLog: RequestLog?, _ store: SQLiteStore) async {
         await host.stop()
         await outbound.close()
+        await requestLog?.flush()
         await store.close()
     }
 
@@ -193,6 +197,8 @@ struct Daemon {
         retention.noticeHours = configuration.integer("retention.notice_hours")
         retention.auditDays = configuration.integer("retention.audit_days")
         retention.runDays = configuration.integer("retention.run_days")
+        retention.requestDays = configuration.integer("retention.request_days")
+        retention.requestRows = configuration.integer("retention.request_rows")
         return retention
     }
 

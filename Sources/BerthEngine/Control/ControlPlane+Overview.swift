@@ -46,6 +46,7 @@ extension ControlPlane {
         for connection in connections.directory.connections() where connection.status != .active || host.manifest(of: connection.provider) == nil {
             parts.append(part(of: connection))
         }
+        parts += await circuitParts()
         return Health(parts: parts)
     }
 
@@ -112,9 +113,11 @@ extension ControlPlane {
     }
 
     public func listAudit(_ query: ListQuery) async throws(BerthError) -> List<AuditView> {
-        try refuseUnknown(query, known: ["kind", "connection", "since", "limit", "cursor"])
-        let page = try await store.auditEntries(
-            kind: query["kind"], connection: try connection(query), since: try time(query, "since"), page: try page(query))
+        try refuseUnknown(query, known: ["kind", "actor", "connection", "since", "until", "limit", "cursor"])
+        let filter = AuditFilter(
+            kind: query["kind"], actor: query["actor"], connection: try connection(query), since: try time(query, "since"),
+            until: try time(query, "until"))
+        let page = try await store.auditEntries(filter, page: try page(query))
         return List(
             items: page.items.map {
                 AuditView(

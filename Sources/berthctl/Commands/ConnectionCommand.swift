@@ -1,4 +1,4 @@
-// connection add|list|show|connect|check|pause|resume|disconnect|remove
+// connection add|list|show|connect|check|pause|resume|reset-circuit|disconnect|remove
 
 import ArgumentParser
 import BerthModel
@@ -7,7 +7,7 @@ import Foundation
 struct ConnectionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connection", abstract: "Connections to providers.",
-        subcommands: [Add.self, List.self, Show.self, Connect.self, Check.self, Pause.self, Resume.self, Disconnect.self, Remove.self])
+        subcommands: [Add.self, List.self, Show.self, Connect.self, Check.self, Pause.self, Resume.self, ResetCircuit.self, Disconnect.self, Remove.self])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -159,6 +159,16 @@ struct ConnectionCommand: ParsableCommand {
         @Argument(help: "Id, name or provider/name.") var connection: String
         func run() throws {
             try Session.run(options) { $0.show(try $0.ask("POST", "/v1/connections/\(Session.encoded(connection))/resume")) }
+        }
+    }
+
+    struct ResetCircuit: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send requests again at once after too many failures; the circuit opens again if they go on.")
+        @OptionGroup var options: SessionOptions
+        @Argument(help: "Id, name or provider/name.") var connection: String
+        func run() throws {
+            try Session.run(options) { $0.show(try $0.ask("POST", "/v1/connections/\(Session.encoded(connection))/reset-circuit")) }
         }
     }
 
