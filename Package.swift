@@ -105,7 +105,7 @@ let benchmarks: [Target] = [
         name: "IntakeBench", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", crypto, logging], path: "Benchmarks/IntakeBench",
         swiftSettings: strict),
     .executableTarget(
-        name: "OutboundBench", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "CCurl", logging], path: "Benchmarks/OutboundBench",
+        name: "OutboundBench", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "BerthPlugins", "CCurl", logging], path: "Benchmarks/OutboundBench",
         swiftSettings: strict),
     .executableTarget(
         name: "PluginBench", dependencies: ["BerthModel", "BerthSeams", "BerthPlugins", logging], path: "Benchmarks/PluginBench",
@@ -145,6 +145,14 @@ let tests: [Target] = [
         dependencies: ["BerthPlugins", "BerthModel", "BerthSeams", "BerthWire", "CBerthLinux", "berth-worker", logging, crypto],
         path: "Tests/Conformance", exclude: ["Plugins"], swiftSettings: strict),
     .testTarget(name: "BerthStoreSQLiteTests", dependencies: ["BerthStoreSQLite", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
+    .testTarget(
+        name: "BerthGrantsTests", dependencies: ["BerthGrants", "BerthModel", "BerthSeams", "berthd", "berth-mock", logging],
+        swiftSettings: strict),
+    .testTarget(name: "BerthControlAPITests", dependencies: ["BerthControlAPI", "BerthModel"], swiftSettings: strict),
+    .testTarget(
+        name: "BerthServerTests", dependencies: ["BerthServer", "BerthControlAPI", "BerthModel", "BerthSeams", hummingbird, logging] + nio + httpTypes,
+        swiftSettings: strict),
+    .testTarget(name: "BerthCtlTests", dependencies: ["berthctl"], swiftSettings: strict),
     .testTarget(name: "BerthVaultTests", dependencies: ["BerthModel", "BerthSeams", "BerthVault"], swiftSettings: strict),
     .testTarget(name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", logging], swiftSettings: strict),
     .testTarget(

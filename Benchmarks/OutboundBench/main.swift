@@ -1,10 +1,14 @@
 // Requests per second and added latency of the outbound broker, beside a plain libcurl loop in the same process
 // against the same nginx on loopback. Prints figures; decides nothing.
 //
-//     swift run -c release OutboundBench [requests] [concurrency]
+//     OutboundBench [requests] [concurrency] [folder of the bundle probe] [path of berth-worker]
+//
+// With a bundle the same request is also made by a plugin in a worker process: one credential check of the probe is one
+// operation with one request in it.
 
 import BerthModel
 import BerthOutbound
+import BerthPlugins
 import BerthSeams
 import CCurl
 import Foundation
@@ -26,6 +30,7 @@ struct OneToken: SecretStore {
 }
 
 let arguments = CommandLine.arguments.dropFirst().compactMap { Int($0) }
+let paths = CommandLine.arguments.dropFirst().filter { $0.contains("/") }
 let requestCount = arguments.first ?? 40_000
 let concurrency = arguments.dropFirst().first ?? 16
 
@@ -78,9 +83,38 @@ func brokered(_ broker: CurlOutbound, _ base: String, _ count: Int, _ concurrenc
     return Figures(seconds: time() - begun, latencies: latencies)
 }
 
+func isolated(_ runtime: PluginRuntime, _ base: String, _ count: Int, _ concurrency: Int) async -> Figures {
+    let instance = PluginInstance(
+        connection: ConnectionID(time: Timestamp(milliseconds: 1), random: (2, 2)), provider: ProviderName("probe")!, settings: Array("{}".utf8),
+        baseURL: base, credential: CredentialSpec(kind: .apiKey, placements: [.init(field: "token", place: .authorization(scheme: "Bearer"))]))
+    let begun = time()
+    let latencies = await withTaskGroup(of: [Double].self) { group in
+        for _ in 0..<concurrency {
+            group.addTask {
+                var mine: [Double] = []
+                for _ in 0..<count / concurrency {
+                    let start = time()
+                    guard case .success = await runtime.checkCredentials(for: instance) else { fatalError("a check failed") }
+                    mine.append(time() - start)
+                }
+                return mine
+            }
+        }
+        return await group.reduce(into: []) { $0 += $1 }
+    }
+    return Figures(seconds: time() - begun, latencies: latencies)
+}
+
 var logger = Logger(label: "bench")
-logger.logLevel = .info
+logger.logLevel = .error
+var runtime: PluginRuntime?
 let broker = try CurlOutbound(secrets: OneToken(), clock: SystemTime(), entropy: SystemBits(), logger: logger)
+if paths.count == 2 {
+    runtime = try await PluginRuntime.start(
+        PluginRuntimeConfiguration(
+            directories: [paths[0]], managedDirectory: paths[0] + "/managed", isolation: .worker, workerPath: paths[1], allowsWeakSandbox: false),
+        outbound: broker, secrets: OneToken(), logger: logger)
+}
 for level in [1, concurrency] {
     let count = level == 1 ? requestCount / 4 : requestCount
     _ = plain(count / 10, level)
@@ -106,5 +140,16 @@ for level in [1, concurrency] {
     print(
         "  ratio \(Int(ratios.sorted()[2] * 100)) %, added p50 \(Int(middle.1.microseconds(0.5) - middle.0.microseconds(0.5))) us, "
             + "p99 \(Int(middle.1.microseconds(0.99) - middle.0.microseconds(0.99))) us")
+    guard let runtime else { continue }
+    _ = await isolated(runtime, base, count / 10, level)
+    var turns: [(Figures, Figures)] = []
+    for _ in 0..<5 { turns.append((plain(count, level), await isolated(runtime, base, count, level))) }
+    let turn = turns.sorted { $0.1.perSecond / $0.0.perSecond < $1.1.perSecond / $1.0.perSecond }[2]
+    line("plugin in a worker", turn.1)
+    print(
+        "  ratio \(Int(turn.1.perSecond / turn.0.perSecond * 100)) % of plain libcurl, "
+            + "added p50 \(Int(turn.1.microseconds(0.5) - turn.0.microseconds(0.5))) us, "
+            + "p99 \(Int(turn.1.microseconds(0.99) - turn.0.microseconds(0.99))) us")
 }
+await runtime?.stop()
 await broker.close()

@@ -128,6 +128,8 @@ public protocol ControlOperations: Sendable {
     func listAudit(_ query: ListQuery) async throws(BerthError) -> List<AuditView>
     /// `PUT /v1/log/level`
     func setLogLevel(_ request: LogLevel, _ caller: Caller) async throws(BerthError) -> LogLevel
+    /// `POST /v1/vault/rotate`
+    func rotateVault(_ request: RotateVault, _ caller: Caller) async throws(BerthError) -> VaultRotation
     /// `POST /v1/backup`
     func backup(_ request: Backup, _ caller: Caller) async throws(BerthError) -> Backup
 }

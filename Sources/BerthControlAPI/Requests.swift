@@ -183,3 +183,11 @@ public struct Backup: RequestBody, Encodable {
     /// A request.
     public init(path: String) { self.path = path }
 }
+
+/// `POST /v1/vault/rotate`
+public struct RotateVault: RequestBody {
+    /// Make a new key first; otherwise the keys are read again from where they are.
+    public var new_key: Bool?
+    /// Members allowed.
+    public static let members = ["new_key"]
+}

@@ -541,3 +541,22 @@ public struct Consent: Codable, Sendable {
         self.expires_at = expires_at
     }
 }
+
+/// What a change of the vault's key did.
+public struct VaultRotation: Codable, Sendable {
+    /// Id of the key that seals now.
+    public var key: String
+    /// Ids of keys that could still open: keep them as long as backups that need them.
+    public var older_keys: [String]
+    /// Values sealed again.
+    public var rewrapped: Int
+    /// Values that were sealed with it already.
+    public var current: Int
+    /// All parts.
+    public init(key: String, older_keys: [String], rewrapped: Int, current: Int) {
+        self.key = key
+        self.older_keys = older_keys
+        self.rewrapped = rewrapped
+        self.current = current
+    }
+}

@@ -67,7 +67,7 @@ public struct Route: Sendable, Hashable {
         case listEvents, showEvent, replayEvent, replayEvents
         case listRecords, showRecord
         case listDeadLetters, redriveDeadLetters
-        case feed, listRequests, listAudit, setLogLevel, backup
+        case feed, listRequests, listAudit, setLogLevel, backup, rotateVault
     }
 
     private static let paging = [
@@ -157,6 +157,9 @@ public struct Route: Sendable, Hashable {
                 (name: "connection", help: "id or name"), (name: "since", help: "at or after"), (name: "until", help: "before"),
             ] + paging),
         Route("PUT", "/v1/log/level", .admin, .setLogLevel, "Change the log level", request: "LogLevel", response: "LogLevel"),
+        Route(
+            "POST", "/v1/vault/rotate", .admin, .rotateVault, "Change the key that secrets are sealed with, while the daemon runs",
+            request: "RotateVault", response: "VaultRotation"),
         Route("POST", "/v1/backup", .admin, .backup, "Write a consistent copy of the database", request: "Backup", response: "Backup"),
     ]
 

@@ -91,6 +91,10 @@ public enum SchemaCatalog {
             "id", "provider", "workspace", "name", "status", "credentials", "settings", "streams", "failures", "created_at", "updated_at",
         ]),
         "ConnectionList": page("Connection"),
+        "RotateVault": object(["new_key": boolean]),
+        "VaultRotation": object(
+            ["key": string, "older_keys": list(string), "rewrapped": integer, "current": integer],
+            required: ["key", "older_keys", "rewrapped", "current"]),
         "ConnectRequest": object(["redirect_uri": string]),
         "Consent": object(["url": string, "redirect_uri": string, "expires_at": time], required: ["url", "redirect_uri", "expires_at"]),
         "ConsentAnswer": object(["url": string, "code": string, "state": string]),

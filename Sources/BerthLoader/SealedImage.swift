@@ -15,6 +15,9 @@ public final class SealedImage: Sendable {
     /// The path that gives the dynamic linker this very file. No two images of a process have the same one.
     public let path: String
 
+    /// More than any library has.
+    private static let bytesMax: off_t = 512 << 20
+
     /// Copies a file and seals the copy against any change. Anything but a regular file is refused: a pipe would block, a device never end.
     public init(path: String) throws(LoadRefusal) {
         let source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -25,6 +28,10 @@ public final class SealedImage: Sendable {
         var info = stat()
         guard fstat(source, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
             throw LoadRefusal(.libraryMissing, at: path, pluginValue: "no regular file", hint: "build the plugin, or correct [library] in its plugin.toml")
+        }
+        guard info.st_size <= Self.bytesMax else {
+            throw LoadRefusal(
+                .libraryMissing, at: path, pluginValue: "it has \(info.st_size) bytes, \(Self.bytesMax) are allowed", hint: "is this the plugin's library?")
         }
         let target = berth_memfd("berth-plugin")
         guard target >= 0 else { throw LoadRefusal(.system, at: path, pluginValue: Self.problem(), hint: "the kernel must offer memfd_create") }

@@ -12,6 +12,7 @@ public enum KillPoint {
     public static let all = [
         "store.before-commit", "store.after-commit", "dispatch.after-lease", "dispatch.before-settle", "dispatch.after-settle",
         "sync.after-claim", "sync.after-page", "sync.before-finish", "sync.after-finish", "intake.after-verify", "intake.after-accept",
+        "grant.before-exchange", "grant.after-spawn", "grant.after-exchange", "grant.before-store", "grant.after-store",
     ]
 
     /// Kills the process with SIGKILL when BERTH_KILLPOINT names this point.

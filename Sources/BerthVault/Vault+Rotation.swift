@@ -13,6 +13,20 @@ extension Vault {
         public var alreadyCurrent: Int
     }
 
+    /// Takes other keys from now on, after checking that every stored value's key is among them. New values are sealed with
+    /// the new current key; the others by ``rewrap(batchCount:)``.
+    public func adopt(_ other: VaultKeyring) async throws(BerthError) {
+        await beginChange()
+        defer { endChange() }
+        let unknown = Set(try await store.allSealedSecrets().map(\.secret.keyID)).subtracting(other.ids)
+        guard unknown.isEmpty else {
+            throw BerthError(
+                .vaultKey, "stored secrets need key \(unknown.sorted().joined(separator: ", ")), which is not among the new ones",
+                hint: "keep the key they were sealed with beside the new one as KEYFILE.old; nothing was changed")
+        }
+        keyring = other
+    }
+
     /// Seals every value again whose key is not the current one. Safe to stop and repeat at any point: each value is
     /// always readable, with its old key or the current one. At most `batchCount` values are handled before other
     /// changes get their turn. Cancelling the task ends it after the value at hand.

@@ -10,7 +10,7 @@ public import BerthSeams
 /// Opened values are kept in memory, at most `cacheLimit`, and dropped when they change.
 public actor Vault: SecretStore {
     let store: any SealedSecretStore
-    let keyring: VaultKeyring
+    var keyring: VaultKeyring
     private let cacheLimit: Int
 
     private struct Place: Hashable {
@@ -58,7 +58,7 @@ public actor Vault: SecretStore {
     }
 
     /// Ids of the keys at hand, the sealing one first.
-    public nonisolated var keyIDs: [String] { keyring.ids }
+    public var keyIDs: [String] { keyring.ids }
 
     /// The value of a slot; nil when none was set. Throws `vault_sealed` when it cannot be opened.
     public func secret(_ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) -> Secret? {

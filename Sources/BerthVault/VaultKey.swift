@@ -51,6 +51,23 @@ public struct VaultKey: Sendable {
         return key
     }
 
+    /// Puts a new random key in place of the one in `path`, which stays as `path.old`. Whenever it is interrupted, both keys
+    /// are found by ``VaultKeyring/load(keyFile:olderKeyFiles:credentialsDirectory:)``. An older `path.old` is replaced: the
+    /// caller makes sure that nothing is sealed with it any more.
+    public static func replace(at path: String) throws(BerthError) -> VaultKey {
+        let fresh = path + ".new"
+        unlink(fresh)
+        let key = try create(at: fresh)
+        let old = path + ".old"
+        unlink(old)
+        guard link(path, old) == 0, syncFolder(of: path), rename(fresh, path) == 0, syncFolder(of: path) else {
+            let reason = systemMessage(errno)
+            unlink(fresh)
+            throw BerthError(.vaultKey, "cannot put a new key in place of \(path): \(reason)", hint: "berthd must be able to write to its folder")
+        }
+        return key
+    }
+
     private static func syncFolder(of path: String) -> Bool {
         let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
         let descriptor = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -93,6 +93,7 @@ static const struct {
     {"provider-answers", "maps errors and garbage from the provider to statuses", hostile_case_provider_answers},
     {"foreign-state", "survives checkpoints it did not write, unknown streams and modes", hostile_case_foreign_state},
     {"actions", "survives input of any form to actions and writes", hostile_case_actions},
+    {"resume", "stores the same whether or not a read is broken off, at each host call", hostile_case_resume},
     {"cancel", "ends when the host cancels, at each host call", hostile_case_cancel},
     {"stale", "ends when its operation is stale, and calls with no ended one", hostile_case_stale},
     {"failing-calls", "survives each host call failing once, and hides no refusal", hostile_case_failing_calls},

@@ -36,6 +36,7 @@ void hostile_case_events(void);
 void hostile_case_malformed_events(void);
 void hostile_case_repeated_events(void);
 void hostile_case_huge_events(void);
+void hostile_case_resume(void);
 void hostile_case_cancel(void);
 void hostile_case_stale(void);
 void hostile_case_failing_calls(void);

@@ -135,6 +135,73 @@ void hostile_case_provider_answers(void) {
     hostile_finish(&plugin, instance);
 }
 
+static hostile_store whole, broken;
+
+/* What is stored in one and not in the other. */
+static int differs(const hostile_store *one, const hostile_store *other) {
+    for (size_t i = 0; i < one->saved_count; i++) {
+        size_t at = 0;
+        while (at < other->saved_count && (other->saved[at].key != one->saved[i].key || other->saved[at].value != one->saved[i].value))
+            at++;
+        if (at == other->saved_count) return 1;
+    }
+    return 0;
+}
+
+/* One stream with one variation of the answers: whole, then broken off at each host call and resumed by a new instance, as after a
+ * kill. Answers how many records were compared. */
+static size_t resumed(const hostile_plugin *plugin, void *instance, const char *stream) {
+    static uint8_t state[sizeof broken.state];
+    memset(&whole, 0, sizeof whole);
+    hostile.store = &whole;
+    STEP("read of %s, undisturbed", stream);
+    if (hostile_read(plugin, instance, stream, BERTH_READ_FULL, NULL, 0) != BERTH_OK) return 0;
+    uint64_t calls = hostile.calls;
+    for (uint64_t at = 1; at <= calls && at <= 40; at++) {
+        void *next;
+        memset(&broken, 0, sizeof broken);
+        hostile.store = &broken;
+        STEP("read of %s, broken off at host call %llu", stream, (unsigned long long)at);
+        hostile.cancel_at = at;
+        hostile_read(plugin, instance, stream, BERTH_READ_FULL, NULL, 0);
+        hostile.cancel_at = 0;
+        size_t length = broken.state_length;
+        memcpy(state, broken.state, length);
+        if (hostile_create(plugin, PLAN->settings, strlen(PLAN->settings), &next) != BERTH_OK) continue;
+        int32_t status = hostile_read(plugin, next, stream, BERTH_READ_FULL, state, length);
+        if (status != BERTH_OK)
+            FAIL("read of %s, broken off at host call %llu, does not resume: %s", stream, (unsigned long long)at, hostile_status(status));
+        else if (differs(&whole, &broken) || differs(&broken, &whole))
+            FAIL("read of %s, broken off at host call %llu and resumed, stores other records than a whole one (%zu instead of %zu)", stream,
+                 (unsigned long long)at, broken.saved_count, whole.saved_count);
+        plugin->table.destroy(plugin->table.plugin, next);
+    }
+    return whole.saved_count;
+}
+
+void hostile_case_resume(void) {
+    hostile_plugin plugin;
+    void *instance;
+    if (!hostile_start(&plugin, &instance)) return;
+    if (!plugin.reading) {
+        hostile_skip(BERTH_READ_STREAM_ID);
+        return;
+    }
+    hostile.answer = ANSWER_SAME;
+    for (const char *const *stream = PLAN->streams; *stream; stream++) {
+        size_t compared = 0;
+        /* Not every fixture is an answer to every request: look for variations that make a whole read. */
+        for (hostile.variation = 0; hostile.variation < 64 && compared < 8; hostile.variation++)
+            compared += resumed(&plugin, instance, *stream);
+        if (compared == 0)
+            NOTE("the fixtures make no whole read of %s: put answers of the provider among them", *stream);
+        else
+            NOTE("%zu records of %s compared", compared, *stream);
+    }
+    hostile.store = NULL;
+    hostile_finish(&plugin, instance);
+}
+
 void hostile_case_foreign_state(void) {
     static const char *const states[] = {"{",    "{}",     "[]", "\xff\xff\xff\xff", "-1", "99999999999999999999", "{\"page\":\"x\"}",
                                          "null", "\"\\u00"};

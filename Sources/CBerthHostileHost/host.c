@@ -85,7 +85,8 @@ void hostile_retire(uint8_t *bytes, size_t length) {
 berth_operation hostile_begin(uint32_t items) {
     static uint64_t generation = 0x5EED;
     memset(hostile.digest, 0, sizeof hostile.digest);
-    hostile.calls = hostile.records = hostile.checkpoints = hostile.requests = 0;
+    hostile.calls = hostile.records = hostile.checkpoints = hostile.requests = hostile.unsaved = 0;
+    if (hostile.store) hostile.store->pending_count = 0;
     hostile.refused_data = hostile.refused_any = hostile.hmac_said_yes = 0;
     hostile.items = items;
     hostile.thread = pthread_self();
@@ -213,20 +214,45 @@ static int32_t host_emit(void *host, berth_operation op, const berth_record_v1 *
             FAIL("the payload of record '%.*s' is no JSON object", (int)record->key.len, (const char *)record->key.ptr);
         if (status != BERTH_OK || hostile.is_parallel) continue;
         hostile.records++;
+        hostile.unsaved++;
+        if (hostile.store && hostile.store->pending_count < STORE_MAX) {
+            uint64_t key = mixed(mixed(0, record->stream), record->key);
+            hostile.store->pending[hostile.store->pending_count].key = key;
+            hostile.store->pending[hostile.store->pending_count++].value = mixed(record->kind, record->payload);
+        }
         uint64_t *digest = &hostile.digest[record->item < 63 ? record->item : 63];
         *digest = mixed(mixed(mixed(*digest ^ record->kind, record->stream), record->key), record->payload);
     }
     return status;
 }
 
+/* The records since the last checkpoint and this position, together. */
+static void save(uint32_t schema, berth_plugin_slice state) {
+    hostile_store *store = hostile.store;
+    for (size_t i = 0; i < store->pending_count; i++) {
+        size_t at = 0;
+        while (at < store->saved_count && store->saved[at].key != store->pending[i].key) at++;
+        if (at == STORE_MAX) continue;
+        if (at == store->saved_count) store->saved_count++;
+        store->saved[at] = store->pending[i];
+    }
+    store->pending_count = 0;
+    store->state_schema = schema;
+    store->state_length = state.len;
+    if (state.len > 0) memcpy(store->state, state.ptr, state.len);
+}
+
 static int32_t host_checkpoint(void *host, berth_operation op, uint32_t schema, uint32_t reserved0, berth_plugin_slice state) {
-    (void)host, (void)schema;
+    (void)host;
     int32_t status = gate("checkpoint", op, 1, 1);
     if (reserved0 != 0) FAIL("checkpoint's reserved0 is %u, not 0", reserved0);
     if (hostile.items > 0) FAIL("checkpoint was called in a batch of events");
     slice_holds("a checkpoint", state, 64 << 10, 0);
-    if (status == BERTH_OK) hostile.checkpoints++;
-    return status;
+    if (status != BERTH_OK) return status;
+    hostile.checkpoints++;
+    hostile.unsaved = 0;
+    if (hostile.store && state.len <= sizeof hostile.store->state) save(schema, state);
+    return BERTH_OK;
 }
 
 static int32_t host_reply(void *host, berth_operation op, berth_plugin_slice json) {
@@ -234,6 +260,24 @@ static int32_t host_reply(void *host, berth_operation op, berth_plugin_slice jso
     int32_t status = gate("reply", op, 1, 1);
     slice_holds("a reply", json, 1 << 20, 1);
     return status;
+}
+
+/* Whether a URL is below base_url, or absolute on an allowed host. */
+static int goes_to_an_allowed_host(berth_plugin_slice url) {
+    char text[512] = "";
+    size_t length = url.len < sizeof text - 1 ? url.len : sizeof text - 1;
+    memcpy(text, url.ptr, length);
+    if (text[0] == '/' && text[1] != '/') return 1;
+    char *host = strncmp(text, "https://", 8) == 0 ? text + 8 : strncmp(text, "http://", 7) == 0 ? text + 7 : NULL;
+    if (!host) return 0;
+    host[strcspn(host, "/?#:")] = 0;
+    if (strchr(host, '@')) return 0;
+    for (const char *const *allowed = hostile.plan->hosts; *allowed; allowed++) {
+        size_t all = strlen(host), part = strlen(*allowed) - 1;
+        if (strcasecmp(*allowed, host) == 0) return 1;
+        if ((*allowed)[0] == '*' && all > part && strcasecmp(host + all - part, *allowed + 1) == 0) return 1;
+    }
+    return 0;
 }
 
 /* Answers to requests: valid until the next one, as the header says, and unreadable from then on. */
@@ -256,6 +300,9 @@ static int32_t http_send(void *host, berth_operation op, const berth_http_reques
     if (request->flags & ~(BERTH_HTTP_IDEMPOTENT | BERTH_HTTP_NO_AUTH)) FAIL("a request has unknown flags %#x", request->flags);
     slice_holds("a request's method", request->method, 16, 1);
     slice_holds("a request's URL", request->url, 64 << 10, 1);
+    if (request->url.ptr && request->url.len <= 64 << 10 && !goes_to_an_allowed_host(request->url))
+        FAIL("a request goes to '%.*s', which is neither below base_url nor on an allowed host",
+             (int)(request->url.len < 200 ? request->url.len : 200), (const char *)request->url.ptr);
     slice_holds("a request's body", request->body, 32 << 20, 0);
     for (uint64_t i = 0; i < request->header_count; i++) {
         slice_holds("a request header's name", request->headers[i].name, 256, 1);
@@ -273,8 +320,12 @@ static int32_t http_send(void *host, berth_operation op, const berth_http_reques
     response->status = 200;
     switch (hostile.answer) {
     case ANSWER_FIXTURES:
+    case ANSWER_SAME:
         if (hostile.plan->event_count > 0) {
-            const hostile_event *fixture = &hostile.plan->events[hostile_random() % hostile.plan->event_count];
+            uint64_t choice = hostile.answer == ANSWER_SAME
+                                  ? mixed(mixed(hostile.plan->seed + hostile.variation, request->url), request->body) >> 7
+                                  : hostile_random();
+            const hostile_event *fixture = &hostile.plan->events[choice % hostile.plan->event_count];
             text = (const char *)fixture->body, length = fixture->body_length;
         }
         break;

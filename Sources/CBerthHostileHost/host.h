@@ -18,8 +18,20 @@
 #include <berth/write.h>
 #include <pthread.h>
 
-/* What the provider answers. */
-typedef enum { ANSWER_FIXTURES, ANSWER_EMPTY_OBJECT, ANSWER_HTML, ANSWER_CUT, ANSWER_BINARY, ANSWER_STATUS } hostile_answer;
+/* What the provider answers. ANSWER_SAME: a fixture chosen by the request alone, the same again for the same request. */
+typedef enum { ANSWER_FIXTURES, ANSWER_SAME, ANSWER_EMPTY_OBJECT, ANSWER_HTML, ANSWER_CUT, ANSWER_BINARY, ANSWER_STATUS } hostile_answer;
+
+/* What a store would hold of a read: each record's last version, as digests. */
+enum { STORE_MAX = 8192 };
+typedef struct hostile_store {
+    struct {
+        uint64_t key, value;
+    } saved[STORE_MAX], pending[STORE_MAX];
+    size_t saved_count, pending_count;
+    uint8_t state[64 << 10];
+    size_t state_length;
+    uint32_t state_schema;
+} hostile_store;
 
 /* The plan of the running case, and how the host behaves now. Changed between operations only. */
 typedef struct hostile_state {
@@ -35,8 +47,10 @@ typedef struct hostile_state {
     int answers_stale;  /* every call does */
     hostile_answer answer;
     uint32_t answer_status;
-    int is_parallel; /* several operations at once: only values are checked, not whose they are */
-    int is_newer;    /* tables are longer than today's, their tails poisoned */
+    uint64_t variation;   /* of ANSWER_SAME: which fixture answers which request */
+    hostile_store *store; /* NULL: nobody keeps records */
+    int is_parallel;      /* several operations at once: only values are checked, not whose they are */
+    int is_newer;         /* tables are longer than today's, their tails poisoned */
 
     /* The running operation. */
     _Atomic(berth_operation) current;
@@ -48,6 +62,7 @@ typedef struct hostile_state {
     int refused_any;
     int hmac_said_yes;
     uint64_t records, checkpoints;
+    uint64_t unsaved;    /* records of a read since its last checkpoint */
     uint64_t digest[64]; /* of what was emitted, per item; the last one: for no item */
 } hostile_state;
 

@@ -148,7 +148,9 @@ int32_t hostile_read(const hostile_plugin *plugin, void *instance, const char *s
     *request = (berth_read_request_v1){
         .struct_size = (uint32_t)(sizeof *request + tail),
         .mode = mode,
-        .state_schema = length ? 1 : 0,
+        .state_schema = length == 0     ? 0
+                        : hostile.store ? hostile.store->state_schema
+                                        : 1,
         .since = mode == BERTH_READ_FULL ? BERTH_NO_TIME : 1772000000000,
         .until = 1772637667000,
         .stream = guarded(stream, strlen(stream)),
@@ -156,6 +158,9 @@ int32_t hostile_read(const hostile_plugin *plugin, void *instance, const char *s
     };
     memset(request + 1, 0xA5, tail);
     int32_t status = plugin->reading->read(instance, hostile_begin(0), request);
+    if (status == BERTH_OK && hostile.unsaved > 0)
+        FAIL("read of %s ends with %llu records after its last checkpoint: they are never stored", stream,
+             (unsigned long long)hostile.unsaved);
     hostile_end();
     release(request->stream), release(request->state);
     hostile_release((uint8_t *)request, sizeof *request + tail);

@@ -133,6 +133,12 @@ struct CheckedBundle {
         return url
     }
 
+    /// Where the manifest lets requests go.
+    var hosts: [String] {
+        let own = baseURL.split(separator: "/", maxSplits: 2).dropFirst().first?.prefix { $0 != ":" && $0 != "/" }
+        return manifest.http.allowedHosts + (own.map { [String($0)] } ?? [])
+    }
+
     /// Settings that the manifest's own rules allow: defaults, and a value of the right type where one is required or stands in the
     /// provider's address.
     var plausibleSettings: String {

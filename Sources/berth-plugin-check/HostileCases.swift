@@ -46,6 +46,7 @@ enum HostileCases {
         var plan = hostile_plan(
             library: lasting(bundle.library), settings: lasting(settings), base_url: lasting(bundle.baseURL),
             streams: lasting(manifest.streams.map(\.name.text)), actions: lasting(manifest.actions.map(\.name)),
+            hosts: lasting(bundle.hosts),
             events: UnsafePointer(events.baseAddress), event_count: events.count, seed: seed,
             concurrency: UInt32(manifest.runtime.maxConcurrency), declares: declares)
         return hostile_run(&plan, name, report)

@@ -16,6 +16,6 @@ struct BerthctlCommand: ParsableCommand {
         subcommands: [
             StatusCommand.self, HealthCommand.self, PluginCommand.self, ConnectionCommand.self, SyncCommand.self, EventCommand.self,
             RecordCommand.self, ActionCommand.self, DeadLetterCommand.self, FeedCommand.self, AuditCommand.self, RequestsCommand.self, MetricsCommand.self,
-            LogCommand.self, BackupCommand.self,
+            LogCommand.self, BackupCommand.self, VaultCommand.self,
         ])
 }

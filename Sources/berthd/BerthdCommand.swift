@@ -70,7 +70,7 @@ struct BerthdCommand: AsyncParsableCommand {
 
     private static var settingsHelp: String {
         Setting.all.map { setting in
-            "\(setting.name)  (\(setting.environmentName), \(setting.kind.article), default \(setting.fallback.shown))\n    \(setting.help)"
+            "\(setting.name)  (\(setting.environmentName), \(setting.kind.detail), default \(setting.fallback.shown))\n    \(setting.help)"
         }.joined(separator: "\n")
     }
 }

@@ -90,7 +90,11 @@ struct Daemon {
         let publicURL = configuration.text("server.public_url")
         let facts = ControlPlane.Facts(
             version: BerthVersion.current, startedAt: clock.now(), pid: getpid(), listen: { listening.address },
-            publicURL: { publicURL.isEmpty ? "http://\(listening.address)" : publicURL }, setLogLevel: LineLogHandler.setLevel)
+            publicURL: { publicURL.isEmpty ? "http://\(listening.address)" : publicURL }, setLogLevel: LineLogHandler.setLevel,
+            rotateVault: { makesKey throws(BerthError) in
+                let done = try await VaultOpening.rotate(vault, configuration, environment, storePath: path, makesKey: makesKey, logger)
+                return VaultRotation(key: done.keys.first ?? "", older_keys: Array(done.keys.dropFirst()), rewrapped: done.rewrapped, current: done.current)
+            })
         let control = ControlPlane(
             store: store, host: host, connections: connections, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
             metrics: metrics, outbound: outbound, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)

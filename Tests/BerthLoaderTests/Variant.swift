@@ -13,6 +13,7 @@ enum Variant {
     /// A folder of this run.
     static let folder: String = {
         let path = NSTemporaryDirectory() + "berth-loader-\(getpid())"
+        atexit { try? FileManager.default.removeItem(atPath: NSTemporaryDirectory() + "berth-loader-\(getpid())") }  // nobody left to tell
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)  // a failure shows at the first use
         return path
     }()

@@ -80,6 +80,9 @@ class BadConfiguration(unittest.TestCase):
         # Would break: a crash of the reader, or an error without the file's name.
         self.refused(None, str(self.folder / "absent.toml"), file=self.folder / "absent.toml")
         self.refused(None, str(self.folder), file=self.folder)
+        os.mkfifo(self.folder / "pipe.toml")
+        self.refused(None, "pipe.toml", file=self.folder / "pipe.toml")
+        self.refused(None, "/dev/zero", file="/dev/zero")
         for text, line in ((b"[server\n", 1), (b"[server]\nlisten = \n", 2), (b"[log]\nlevel = 'info'\nlevel = 'info'\n", 3),
                            (b"[log]\nlevel = 'info'\n[log]\n", 3), (b"\x00\n", 1)):
             self.refused(text, f"{self.file}:{line}")

@@ -66,11 +66,10 @@ class BadProviders(unittest.TestCase):
                     self.assertEqual((view["failures"], view["last_error"]), (1, message))
             for mock in mocks.values():
                 self.faults(mock=mock)
-            # A circuit that the fault opened stays open for a minute: the run then says so.
+            # A circuit that a fault opened stays open for a minute, and a run waits for it: not here.
+            cases = [case for case in cases if case[0] not in ("reset", "http-500")]
             for (fault, provider, connection), run in zip(cases, self.sync(*[case[2] for case in cases])):
                 with self.subTest(fault, provider=provider, after="recovery"):
-                    if run["status"] == "failed" and "circuit open" in run["error"]["message"]:
-                        continue
                     self.assertEqual(run["status"], "success", run)
                     self.assertEqual(self.ids(connection), sorted(c["external_id"] for c in mocks[fault].truth(provider)))
         finally:

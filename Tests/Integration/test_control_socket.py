@@ -7,20 +7,18 @@ import os
 import pathlib
 import pwd
 import shutil
-import signal
 import socket
 import stat
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 import unittest
 import urllib.parse
 import uuid
 
 import schema
-from rig import BIN, Answer, Berthd, Mock, UnixConnection, wait_for
+from rig import Berthd, Mock, UnixConnection, wait_for
 from wire import Wire
 
 NOBODY = pwd.getpwnam("nobody").pw_uid
@@ -399,7 +397,7 @@ class Document(unittest.TestCase):
         # Would break: clients generated from the document.
         connections = {}
         for provider in ("ringba", "retreaver", "trackdrive"):
-            body = self.mock.connection(provider, streams={"calls": {"schedule": "every 1d"}})
+            body = self.mock.connection(provider, streams={"calls": {"schedule": "cron 0 3 1 1 *"}})
             if provider == "ringba":
                 body["webhook"] = {"scheme": "hmac", "secret": "s" * 20, "allow_ips": ["127.0.0.0/8"], "tolerance_seconds": 300}
             connections[provider] = self.ask("POST", "/v1/connections", body, expect=201)
@@ -439,6 +437,7 @@ class Document(unittest.TestCase):
         self.ask("POST", "/v1/runs/{id}/cancel", {}, id=self.berthd.get("/v1/runs")["items"][0]["id"])
         self.ask("PUT", "/v1/log/level", {"level": "info"}, expect=200)
         self.ask("POST", "/v1/backup", {"path": str(self.berthd.folder / "copy.db")}, expect=200)
+        self.ask("POST", "/v1/vault/rotate", {"new_key": True}, expect=200)
         self.ask("POST", "/v1/plugins/{id}/reload", {}, expect=200, id="trackdrive")
         self.ask("POST", "/v1/plugins/{id}/rollback", {}, id="trackdrive")
         self.ask("POST", "/v1/plugins", {"path": "/nowhere"})

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import unittest
 
 import schema
 from oauth_probe import OAuthMock, OAuthProbe, browse, call_api, probe  # noqa: F401: OAuthProbe is run here
-from rig import BUNDLES, Berthd, wait_for
+from rig import ROOT, Berthd, wait_for
 
 CLIENT = {"client_id": "mock-client", "client_secret": "mock-client-secret"}
 ACCOUNT = {"extra": {"account_id": "acct-1"}}
@@ -247,7 +248,9 @@ class Kills(unittest.TestCase):
         self.assertEqual((status.status, status.json.get("output", {}).get("status")), (200, 200), (what, status, self.mock.ledger()["entries"][-3:]))
 
     def test_every_step(self):
-        points = ["grant.before-exchange", "grant.after-spawn", "grant.after-exchange", "grant.before-store", "grant.after-store"]
+        source = (ROOT / "Sources/BerthModel/KillPoint.swift").read_text()
+        points = re.findall(r'"(grant\.[a-z-]+)"', source)
+        self.assertEqual(len(points), 5)
         for point in points:
             with self.subTest(point):
                 self.berthd.stop()

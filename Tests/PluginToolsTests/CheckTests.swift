@@ -28,7 +28,10 @@ import Testing
         .init("HANDLER", by: "events", 40), .init("READS_PAST_BODY", by: "events", 41), .init("TRUSTS_JSON", by: "malformed-events", 41),
         .init("DEPENDS_ON_PLACE", by: "repeated-events", 40), .init("RECURSES", by: "huge-events", 41),
         .init("TAKES_ANY_ANSWER", by: "provider-answers", 40), .init("KEEPS_RESPONSE", by: "provider-answers", 41),
-        .init("TRUSTS_STATE", by: "foreign-state", 41), .init("IGNORES_CANCEL", by: "cancel", 42), .init("CALLS_LATE", by: "stale", 40),
+        .init("TRUSTS_STATE", by: "foreign-state", 41), .init("IGNORES_CANCEL", by: "cancel", 42),
+        .init("OTHER_HOST", by: "provider-answers", 40),
+        .init("CHECKPOINTS_FIRST", by: "resume", 40), .init("NO_LAST_CHECKPOINT", by: "provider-answers", 40),
+        .init("CALLS_LATE", by: "stale", 40),
         .init("HIDES_REFUSAL", by: "failing-calls", 40), .init("VERIFIES_ALL", by: "tampered-signatures", 40),
         .init("NOT_PARALLEL", by: "parallel", 40), .init("LEAKS", by: "leak", 43),
     ]

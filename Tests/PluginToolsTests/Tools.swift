@@ -47,9 +47,15 @@ enum Tools {
         return path
     }
 
+    /// Goes with the process: a built package is large.
+    private static let runFolder: String = {
+        atexit { try? FileManager.default.removeItem(atPath: NSTemporaryDirectory() + "berth-tools-\(getpid())") }  // nobody left to tell
+        return NSTemporaryDirectory() + "berth-tools-\(getpid())"
+    }()
+
     /// A new folder of this run.
     static func folder() throws -> String {
-        let path = NSTemporaryDirectory() + "berth-tools-\(getpid())/\(UUID().uuidString)"
+        let path = runFolder + "/\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         return path
     }

@@ -13,7 +13,13 @@ import Testing
         ("try" + "!", "handle the error", ["Tests/"]),
         ("as" + "!", "as? with an error", []),
         ("String(for" + "mat:", "interpolation or a small writer: it costs tens of microseconds", []),
-        ("print" + "(", "the logger", ["Sources/berthctl/", "Sources/berth-mock/", "Benchmarks/", "Sources/berthd/", "Tests/", "plugin-sdk/", "Plugins/"]),
+        (
+            "print" + "(", "the logger",
+            [
+                "Sources/berthctl/", "Sources/berth-plugin-check/", "Sources/berth-mock/", "Benchmarks/", "Sources/berthd/", "Tests/", "plugin-sdk/",
+                "Plugins/",
+            ]
+        ),
         ("dlcl" + "ose(", "nothing: a Swift library is never unloaded", []),
         ("TO" + "DO", "do it, or write an issue", []),
         ("FIX" + "ME", "do it, or write an issue", []),

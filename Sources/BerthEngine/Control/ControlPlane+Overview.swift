@@ -133,8 +133,14 @@ extension ControlPlane {
         return request
     }
 
+    public func rotateVault(_ request: RotateVault, _ caller: Caller) async throws(BerthError) -> VaultRotation {
+        let done = try await facts.rotateVault(request.new_key ?? false)
+        try await audit("vault.rotated", caller, nil, "key \(done.key), \(done.rewrapped) secrets sealed again")
+        return done
+    }
+
     public func backup(_ request: Backup, _ caller: Caller) async throws(BerthError) -> Backup {
-        guard request.path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(request.path)' is not absolute") }
+        guard request.path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(request.path)' is not absolute", hint: "name a new file from / on") }
         try await store.backup(to: request.path)
         try await audit("store.backup", caller, nil, request.path)
         return request

@@ -35,10 +35,13 @@ public struct ControlPlane: ControlOperations {
         public var publicURL: @Sendable () -> String
         /// Changes the log level; false for an unknown name.
         public var setLogLevel: @Sendable (String) -> Bool
+        /// Changes the vault's key; the argument: make a new one first.
+        public var rotateVault: @Sendable (Bool) async throws(BerthError) -> VaultRotation
         /// Facts.
         public init(
             version: String, startedAt: Timestamp, pid: Int32, listen: @escaping @Sendable () -> String,
-            publicURL: @escaping @Sendable () -> String, setLogLevel: @escaping @Sendable (String) -> Bool
+            publicURL: @escaping @Sendable () -> String, setLogLevel: @escaping @Sendable (String) -> Bool,
+            rotateVault: @escaping @Sendable (Bool) async throws(BerthError) -> VaultRotation
         ) {
             self.version = version
             self.startedAt = startedAt
@@ -46,6 +49,7 @@ public struct ControlPlane: ControlOperations {
             self.listen = listen
             self.publicURL = publicURL
             self.setLogLevel = setLogLevel
+            self.rotateVault = rotateVault
         }
     }
 

@@ -23,7 +23,6 @@ public enum ExchangeProcess {
         }
         guard let job = try? JSONDecoder().decode(ExchangeJob.self, from: Data(bytes)) else { return 65 }  // not started by a daemon
         let reply = ExchangeReply(await send(job), basis: job.basis)
-        KillPoint.reach("exchange.before-reply")
         do {
             try leave(try reply.sealed(with: job.key, connection: job.connection), at: job.replyPath)
             return 0

@@ -23,6 +23,17 @@ public struct ManifestReader: Sendable {
 
     /// Reads the file at `path`. Throws `manifest_missing`, `manifest_invalid` or `abi_mismatch`.
     public func read(path: String) throws(BerthError) -> PluginManifest {
+        var info = stat()
+        // A pipe would hold the start for ever, a device would never end; whether the file is there the reading says.
+        if stat(path, &info) == 0 {
+            guard info.st_mode & S_IFMT == S_IFREG else {
+                throw BerthError("manifest_missing", "\(path) is no regular file", hint: "a bundle is a folder with a plugin.toml")
+            }
+            guard info.st_size <= ManifestSource.bytesMax else {
+                throw BerthError(
+                    "manifest_invalid", "\(path) has \(info.st_size) bytes, \(ManifestSource.bytesMax) are allowed", hint: "is this a manifest?")
+            }
+        }
         let data: Data
         do { data = try Data(contentsOf: URL(filePath: path)) } catch {
             throw BerthError(

@@ -196,31 +196,24 @@ public final class PluginRuntime: PluginHost {
     }
 
     public func install(bundle path: String) async throws(BerthError) -> PluginStatus {
-        guard path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(path)' is not absolute") }
+        guard path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(path)' is not absolute", hint: "name the bundle's folder from / on") }
         let bundle = try PluginBundle(path: path)
         let id = bundle.manifest.id
         return try await exclusively { () async throws(BerthError) in
             let target = self.configuration.managedDirectory + "/" + id.text
-            try Self.copy(bundle.path, to: target)
-            return try await self.load(try PluginBundle(path: target))
-        }
-    }
-
-    /// Copies a bundle beside its place and then puts it there, so that no half bundle is ever found.
-    private static func copy(_ source: String, to target: String) throws(BerthError) {
-        let files = FileManager.default
-        let folder = (target as NSString).deletingLastPathComponent
-        let next = folder + "/.\((target as NSString).lastPathComponent).next"
-        do {
-            try files.createDirectory(atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
-            if files.fileExists(atPath: next) { try files.removeItem(atPath: next) }
-            try files.copyItem(atPath: source, toPath: next)
-            if files.fileExists(atPath: target) { try files.removeItem(atPath: target) }
-            try files.moveItem(atPath: next, toPath: target)
-        } catch {
-            throw BerthError(
-                .plugin, "the bundle \(source) can't be copied to \(target): \(error.localizedDescription)",
-                hint: "the daemon's user must be able to read the one and write the other")
+            // What can be told without running it is told before anything is replaced.
+            try BundleCopy.check(bundle.path)
+            _ = try bundle.seal()
+            let copy = BundleCopy(to: target)
+            try copy.put(from: bundle.path)
+            do throws(BerthError) {
+                let status = try await self.load(try PluginBundle(path: target))
+                copy.keep()
+                return status
+            } catch {
+                copy.takeBack()
+                throw error
+            }
         }
     }
 

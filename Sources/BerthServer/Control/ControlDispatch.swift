@@ -101,6 +101,7 @@ struct ControlDispatch: Sendable {
         case .listRequests: return .json(.ok, try await operations.listRequests(call.query))
         case .listAudit: return .json(.ok, try await operations.listAudit(call.query))
         case .setLogLevel: return .json(.ok, try await operations.setLogLevel(try call.decode(LogLevel.self), caller))
+        case .rotateVault: return .json(.ok, try await operations.rotateVault(try call.decode(RotateVault.self), caller))
         case .backup: return .json(.ok, try await operations.backup(try call.decode(Backup.self), caller))
         }
     }

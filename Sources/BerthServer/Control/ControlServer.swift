@@ -48,6 +48,7 @@ public struct ControlServer: Service {
     private let logger: Logger
     private let onBound: @Sendable () async -> Void
     private let bodyBytesMax = 64 << 10
+    private let shutdown = FeedShutdown()
 
     /// A server.
     public init(
@@ -67,15 +68,23 @@ public struct ControlServer: Service {
         limits.connectionsMax = 256
         limits.stallSeconds = configuration.stallSeconds
         let listener = HTTPListener(limits: limits, responder: { try await respond($0, $1, $2) }, logger: logger)
-        if let descriptor = configuration.descriptor {
-            return try await listener.run(.descriptor(descriptor), on: MultiThreadedEventLoopGroup.singleton) { _ in await onBound() }
-        }
+        if let descriptor = configuration.descriptor { return try await serve(listener, descriptor) }
         let logger = logger
         let socket = try ControlSocket(path: configuration.socket, mode: configuration.mode, group: configuration.group) {
             logger.warning("\($0)")
         }
         defer { socket.unlinkName() }
-        try await listener.run(.descriptor(socket.descriptor), on: MultiThreadedEventLoopGroup.singleton) { _ in await onBound() }
+        try await serve(listener, socket.descriptor)
+    }
+
+    /// Feeds have no end of their own: they would keep a shutdown waiting for its whole patience.
+    private func serve(_ listener: HTTPListener, _ descriptor: Int32) async throws {
+        let shutdown = shutdown
+        try await withGracefulShutdownHandler {
+            try await listener.run(.descriptor(descriptor), on: MultiThreadedEventLoopGroup.singleton) { _ in await onBound() }
+        } onGracefulShutdown: {
+            shutdown.begin()
+        }
     }
 
     /// What a request leads to.
@@ -99,9 +108,9 @@ public struct ControlServer: Service {
         }
         switch outcome {
         case .reply(let reply): try await reply.write(to: writer)
-        case .feed(let items): try await FeedWriter.write(items, to: writer)
+        case .feed(let items): try await FeedWriter.write(items, to: writer, until: shutdown)
         }
-        if closes { try await reader.endConnection() }
+        if closes { try await reader.endConnection(on: channel) }
     }
 
     private func perform(_ request: Request, _ reader: BodyReader, _ channel: any Channel) async throws -> Outcome {

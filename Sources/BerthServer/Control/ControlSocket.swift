@@ -9,7 +9,20 @@ struct ControlSocket {
     let descriptor: Int32
     let path: String
     /// Of the file at `path` when it was put there: another daemon's socket is not this one's to remove.
-    private let inode: ino_t
+    private let mark: Mark?
+
+    /// Which file it is. File systems give an inode number again at once, so its time of change counts too.
+    private struct Mark: Equatable {
+        let inode: ino_t
+        let seconds: Int
+        let nanoseconds: Int
+
+        init?(_ path: String) {
+            var info = stat()
+            guard lstat(path, &info) == 0, info.st_mode & S_IFMT == S_IFSOCK else { return nil }
+            (inode, seconds, nanoseconds) = (info.st_ino, info.st_ctim.tv_sec, info.st_ctim.tv_nsec)
+        }
+    }
 
     /// Binds at `path`. Throws when another daemon answers there or something that is no socket stands there.
     init(path: String, mode: UInt32, group: String?, warn: (String) -> Void) throws(BerthError) {
@@ -36,8 +49,7 @@ struct ControlSocket {
             throw Self.failure("the socket can't be put in place", path)
         }
         self.descriptor = descriptor
-        var placed = stat()
-        inode = lstat(path, &placed) == 0 ? placed.st_ino : 0
+        mark = Mark(path)
     }
 
     /// Removes a dead daemon's socket; throws for a live one and for what is no socket.
@@ -88,8 +100,7 @@ struct ControlSocket {
 
     /// Takes the name away if it is still this socket's.
     func unlinkName() {
-        var there = stat()
-        guard lstat(path, &there) == 0, there.st_mode & S_IFMT == S_IFSOCK, there.st_ino == inode else { return }
+        guard let mark, Mark(path) == mark else { return }
         unlink(path)
     }
 }

@@ -5,6 +5,38 @@ import BerthControlAPI
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
+import Synchronization
+
+/// Tells open feeds that the daemon stops.
+final class FeedShutdown: Sendable {
+    private struct State {
+        var next = 0
+        var open: [Int: @Sendable () -> Void] = [:]
+        var hasBegun = false
+    }
+    private let state = Mutex(State())
+
+    /// Calls `end` when the shutdown begins, or now if it has.
+    func add(_ end: @escaping @Sendable () -> Void) -> Int {
+        let (id, hasBegun) = state.withLock { state in
+            state.next += 1
+            state.open[state.next] = end
+            return (state.next, state.hasBegun)
+        }
+        if hasBegun { end() }
+        return id
+    }
+
+    func remove(_ id: Int) { state.withLock { _ = $0.open.removeValue(forKey: id) } }
+
+    func begin() {
+        let open = state.withLock { state in
+            state.hasBegun = true
+            return Array(state.open.values)
+        }
+        for end in open { end() }
+    }
+}
 
 enum FeedWriter {
     private enum Part: Sendable {
@@ -15,7 +47,9 @@ enum FeedWriter {
 
     /// Writes until the items end or the peer goes. A slow peer slows only its own reading: the next batch is asked for
     /// when the one before is written, so that at most one waits in memory and none is left out.
-    static func write(_ items: AsyncThrowingStream<[FeedItem], any Error>, to writer: consuming ResponseWriter) async throws {
+    static func write(
+        _ items: AsyncThrowingStream<[FeedItem], any Error>, to writer: consuming ResponseWriter, until shutdown: FeedShutdown
+    ) async throws {
         let head = HTTPResponse(status: .ok, headerFields: [.contentType: "text/event-stream", .cacheControl: "no-store"])
         var body = try await writer.writeHead(head)
         try await body.write(ByteBuffer(string: ": berth\n\n"))
@@ -39,7 +73,9 @@ enum FeedWriter {
                 continuation.yield(.beat)
             }
         }
+        let registration = shutdown.add { continuation.yield(.end) }
         defer {
+            shutdown.remove(registration)
             producer.cancel()
             heart.cancel()
             continuation.finish()

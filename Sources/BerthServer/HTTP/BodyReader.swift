@@ -30,12 +30,12 @@ final class BodyReader {
     }
 
     /// Ends the connection after an answer that came before the body's end. Closing at once would make the kernel send a reset,
-    /// which takes the answer away from a peer that is still sending: what it sends is taken for a while and not kept. A peer
-    /// that sends nothing more is ended by the connection's own deadlines.
-    func endConnection(seconds: Int = 2, bytesMax: Int = 32 << 20) async throws {
-        let end = ContinuousClock.now + .seconds(seconds)
+    /// which takes the answer away from a peer that is still sending: what it sends is taken for `seconds` and not kept.
+    func endConnection(on channel: any Channel, seconds: Int64 = 2, bytesMax: Int = 32 << 20) async throws {
+        let timer = channel.eventLoop.scheduleTask(in: .seconds(seconds)) { channel.close(promise: nil) }
+        defer { timer.cancel() }
         var taken = 0
-        while taken <= bytesMax, ContinuousClock.now < end, let buffer = try await next() { taken += buffer.readableBytes }
+        while taken <= bytesMax, let buffer = try await next() { taken += buffer.readableBytes }
         throw CloseConnection()
     }
 

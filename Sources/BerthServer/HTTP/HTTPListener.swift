@@ -47,9 +47,11 @@ struct HTTPListener: Sendable {
     let limits: ConnectionLimits
     let responder: HTTPChannelHandler.Responder
     let logger: Logger
+    /// How long connections in use may go on after a graceful shutdown has begun.
+    var patience = TimeAmount.seconds(5)
 
     /// Binds, tells `onBound` the local address, and serves until graceful shutdown; connections in use may then finish
-    /// their request for five seconds.
+    /// their request for `patience`.
     func run(_ address: Address, on group: any EventLoopGroup, onBound: @Sendable (SocketAddress?) async -> Void) async throws {
         let limits = limits
         let census = ConnectionCensus(limits)
@@ -73,31 +75,95 @@ struct HTTPListener: Sendable {
                     try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
                 }
             }
-        let setUp: @Sendable (any Channel) -> EventLoopFuture<HTTP1Channel.Value?> = { channel in
-            guard census.admit(channel) else { return channel.close().map { nil } }
-            return child.setup(channel: channel, logger: logger).map { $0 }
-        }
-        let server: NIOAsyncChannel<HTTP1Channel.Value?, Never>
-        switch address {
-        case .host(let host, let port): server = try await bootstrap.bind(host: host, port: port, childChannelInitializer: setUp)
-        case .descriptor(let descriptor): server = try await bootstrap.bind(descriptor, childChannelInitializer: setUp)
-        }
-        await onBound(server.channel.localAddress)
-        try await withGracefulShutdownHandler {
-            try await withThrowingDiscardingTaskGroup { tasks in
-                try await server.executeThenClose { inbound in
-                    for try await connection in inbound {
-                        guard let connection else { continue }
-                        tasks.addTask { await child.handle(value: connection, logger: logger) }
-                    }
+        // Each connection gets its task where it is set up. Handed over through a stream instead, one that comes while the stream
+        // ends would be dropped unserved, and NIO traps on that.
+        let tasks = ConnectionTasks()
+        let setUp: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
+            guard census.admit(channel) else { return channel.close() }
+            return child.setup(channel: channel, logger: logger).flatMapThrowing { connection in
+                let isActive = channel.eventLoop.makePromise(of: Void.self)
+                try channel.pipeline.syncOperations.addHandler(ActivityNotice(isActive), position: .first)
+                tasks.add {
+                    // A cancelled task closes its channel's input, which NIO bears only of a channel that is registered.
+                    _ = try? await isActive.futureResult.get()  // never fails
+                    await child.handle(value: connection, logger: logger)
                 }
-                tasks.cancelAll()
             }
-        } onGracefulShutdown: {
-            let promise = server.channel.eventLoop.makePromise(of: Void.self)
-            quiescing.initiateShutdown(promise: promise)
-            server.channel.eventLoop.scheduleTask(in: .seconds(5)) { server.channel.close(promise: nil) }
         }
+        let ready = bootstrap.childChannelInitializer(setUp)
+        let server: any Channel
+        switch address {
+        case .host(let host, let port): server = try await ready.bind(host: host, port: port).get()
+        case .descriptor(let descriptor): server = try await ready.withBoundSocket(descriptor).get()
+        }
+        await onBound(server.localAddress)
+        let patience = patience
+        try await withTaskCancellationHandler {
+            try await withGracefulShutdownHandler {
+                try await server.closeFuture.get()
+                await tasks.end()
+            } onGracefulShutdown: {
+                quiescing.initiateShutdown(promise: nil)
+                server.eventLoop.scheduleTask(in: patience) { tasks.cancel() }
+            }
+        } onCancel: {
+            server.close(promise: nil)
+            tasks.cancel()
+        }
+    }
+}
+
+/// Tells when a channel is registered, or gone without ever having been.
+private final class ActivityNotice: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = NIOAny
+
+    private let promise: EventLoopPromise<Void>
+
+    init(_ promise: EventLoopPromise<Void>) { self.promise = promise }
+
+    func channelActive(context: ChannelHandlerContext) {
+        promise.succeed()
+        context.fireChannelActive()
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { promise.succeed() }
+}
+
+/// The tasks that serve connections.
+final class ConnectionTasks: Sendable {
+    private struct State {
+        var next = 0
+        var running: [Int: Task<Void, Never>] = [:]
+        var isCancelled = false
+    }
+    private let state = Mutex(State())
+
+    /// Runs `body` in a task of its own; after `cancel`, a cancelled one.
+    func add(_ body: @escaping @Sendable () async -> Void) {
+        state.withLock { state in
+            state.next += 1
+            let id = state.next
+            let task = Task { [self] in
+                await body()
+                self.state.withLock { _ = $0.running.removeValue(forKey: id) }
+            }
+            if state.isCancelled { task.cancel() }
+            state.running[id] = task
+        }
+    }
+
+    /// Cancels all, now and later.
+    func cancel() {
+        let running = state.withLock { state in
+            state.isCancelled = true
+            return Array(state.running.values)
+        }
+        for task in running { task.cancel() }
+    }
+
+    /// Returns when none is left.
+    func end() async {
+        while let task = state.withLock({ $0.running.values.first }) { await task.value }
     }
 }
 

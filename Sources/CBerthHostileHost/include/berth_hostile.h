@@ -24,6 +24,7 @@ typedef struct hostile_plan {
     const char *base_url;
     const char *const *streams;
     const char *const *actions;
+    const char *const *hosts; /* where requests may go: allowed_hosts, "*.example.com" for subdomains, and base_url's */
     const hostile_event *events;
     size_t event_count;
     uint64_t seed;

@@ -31,7 +31,7 @@ struct Exit: Error {
         let code: Int32 =
             switch status {
             case 400, 413, 422: 65
-            case 403: 77
+            case 401, 403: 77
             case 404: 66
             case 409: 75
             case 500: 70

@@ -35,7 +35,9 @@ struct Session {
     func ask(_ method: String, _ target: String, _ body: JSONValue? = nil) throws -> JSONValue {
         let answer = try client.send(method, target, body: body.map { Array($0.text.utf8) })
         guard answer.status < 400 || (answer.status == 503 && target == "/v1/health") else { throw Exit.refused(answer.status, answer.body) }
-        return JSONValue(text: answer.body) ?? .null
+        guard !answer.body.isEmpty else { return .null }
+        guard let value = JSONValue(text: answer.body) else { throw Exit.protocolError("it is no JSON") }
+        return value
     }
 
     /// Shows a list as a table of these columns: heading and member path.

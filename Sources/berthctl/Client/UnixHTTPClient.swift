@@ -71,6 +71,9 @@ struct HTTPStream {
         case untilEnd
     }
 
+    /// More than the daemon ever puts into one chunk.
+    private static let chunkBytesMax = 1 << 30
+
     private let descriptor: Int32
     private var buffer: [UInt8] = []
     private var framing = Framing.untilEnd
@@ -97,7 +100,10 @@ struct HTTPStream {
             let line = try readLine()
             if line.isEmpty { break }
             let lower = line.lowercased()
-            if lower.hasPrefix("content-length:"), let length = Int(lower.dropFirst(15).drop { $0 == " " }) { framing = .length(length) }
+            if lower.hasPrefix("content-length:") {
+                guard let length = Int(lower.dropFirst(15).drop { $0 == " " }), length >= 0 else { throw Exit.protocolError("no content length") }
+                framing = .length(length)
+            }
             if lower.hasPrefix("transfer-encoding:"), lower.hasSuffix("chunked") { framing = .chunks }
         }
         if code == 204 { framing = .length(0) }
@@ -121,7 +127,9 @@ struct HTTPStream {
             defer { buffer.removeAll() }
             return buffer
         case .chunks:
-            guard let size = Int(try readLine().split(separator: ";").first ?? "", radix: 16) else { throw Exit.protocolError("no chunk size") }
+            guard let size = Int(try readLine().split(separator: ";").first ?? "", radix: 16), (0...Self.chunkBytesMax).contains(size) else {
+                throw Exit.protocolError("no chunk size")
+            }
             while buffer.count < size + 2 { guard try fill() else { throw Exit.protocolError("the answer ends early") } }
             let piece = Array(buffer.prefix(size))
             buffer.removeFirst(size + 2)

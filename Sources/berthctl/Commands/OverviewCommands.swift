@@ -124,3 +124,23 @@ struct BackupCommand: ParsableCommand {
         try Session.run(options) { $0.show(try $0.ask("POST", "/v1/backup", .object(["path": .string(path)]))) }
     }
 }
+
+struct VaultCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vault", abstract: "The key that secrets are sealed with.", subcommands: [Rotate.self])
+
+    struct Rotate: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Change the key while the daemon runs: every secret is sealed again.",
+            discussion: """
+                With --new-key the daemon makes a key in place of its key file; the one before stays as KEYFILE.old. Back the new key up, \
+                and keep the old one with the backups made before. Without it the keys are read again from where they are.
+                """)
+        @OptionGroup var options: SessionOptions
+        @Flag(help: "Make a new key.") var newKey = false
+
+        func run() throws {
+            try Session.run(options) { $0.show(try $0.ask("POST", "/v1/vault/rotate", .object(["new_key": .bool(newKey)]))) }
+        }
+    }
+}

@@ -19,6 +19,11 @@ struct ConfigurationFile {
 
     init(path: String) throws(BerthError) {
         self.path = path
+        var info = stat()
+        // A pipe would hold the start for ever; whether the file is there the reading says.
+        if stat(path, &info) == 0, info.st_mode & S_IFMT != S_IFREG {
+            throw BerthError("configuration_unreadable", "\(path) is no regular file", hint: "name a TOML file: --config FILE")
+        }
         let text: String
         do { text = try String(contentsOfFile: path, encoding: .utf8) } catch {
             throw BerthError(

@@ -170,6 +170,17 @@ extension Setting.Kind {
     }
 }
 
+extension Setting.Kind {
+    /// The type with its bounds, for help.
+    var detail: String {
+        switch self {
+        case .integer(let range): "\(article) from \(range.lowerBound) to \(range.upperBound)"
+        case .choice(let choices): "one of \(choices.joined(separator: ", "))"
+        case .text, .boolean, .list: article
+        }
+    }
+}
+
 extension Setting.Value {
     var article: String {
         switch self {

@@ -7,14 +7,22 @@ import Foundation
 import Logging
 
 enum VaultOpening {
-    static func open(_ configuration: Configuration, _ environment: [String: String], storePath: String, _ store: any Store, _ logger: Logger)
-        async throws(BerthError) -> Vault
+    /// Where the key is, and whether this daemon may write it.
+    private static func place(_ configuration: Configuration, _ environment: [String: String], _ storePath: String)
+        -> (file: String, credentials: String?, isCredential: Bool)
     {
         let configured = configuration.text("vault.key_file")
         let file = configured.isEmpty ? (storePath as NSString).deletingLastPathComponent + "/vault.key" : configured
         let credentials = environment["CREDENTIALS_DIRECTORY"]
-        let hasCredential = credentials.map { FileManager.default.fileExists(atPath: $0 + "/berth-vault-key") } ?? false
-        if !hasCredential, !FileManager.default.fileExists(atPath: file), configuration.boolean("vault.create_key") {
+        let isCredential = credentials.map { FileManager.default.fileExists(atPath: $0 + "/berth-vault-key") } ?? false
+        return (file, credentials, isCredential)
+    }
+
+    static func open(_ configuration: Configuration, _ environment: [String: String], storePath: String, _ store: any Store, _ logger: Logger)
+        async throws(BerthError) -> Vault
+    {
+        let (file, credentials, isCredential) = place(configuration, environment, storePath)
+        if !isCredential, !FileManager.default.fileExists(atPath: file), configuration.boolean("vault.create_key") {
             guard try await store.allSealedSecrets().isEmpty else {
                 throw BerthError(
                     "vault_key_missing", "the store holds sealed secrets, but their key \(file) is gone",
@@ -25,5 +33,27 @@ enum VaultOpening {
         }
         let keyring = try VaultKeyring.load(keyFile: file, credentialsDirectory: credentials)
         return try await Vault.open(over: store, with: keyring)
+    }
+
+    /// Changes the key while the daemon runs: a new one is made when it comes from a file of ours, else the service manager's
+    /// credential is read again; then every value is sealed with it.
+    static func rotate(
+        _ vault: Vault, _ configuration: Configuration, _ environment: [String: String], storePath: String, makesKey: Bool, _ logger: Logger
+    ) async throws(BerthError) -> (keys: [String], rewrapped: Int, current: Int) {
+        let (file, credentials, isCredential) = place(configuration, environment, storePath)
+        if makesKey {
+            guard !isCredential else {
+                throw BerthError(
+                    .invalid, "the key is a credential of the service manager's: berthd can't make a new one",
+                    hint: "give the new key as berth-vault-key and the old one as berth-vault-key.old, restart, then rotate without new_key")
+            }
+            // What the last rotation left sealed with the key before must not lose it.
+            _ = try await vault.rewrap()
+            let key = try VaultKey.replace(at: file)
+            logger.notice("new vault key made: back it up apart from the database", metadata: ["file": "\(file)", "key": "\(key.id)"])
+        }
+        try await vault.adopt(try VaultKeyring.load(keyFile: file, credentialsDirectory: credentials))
+        let done = try await vault.rewrap()
+        return (await vault.keyIDs, done.count, done.alreadyCurrent)
     }
 }

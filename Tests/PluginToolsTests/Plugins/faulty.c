@@ -113,6 +113,9 @@ static int32_t handle(void *instance, berth_operation op, const berth_event_v1 *
 
 static int32_t get(berth_operation op, berth_http_response_v1 *response) {
     berth_http_request_v1 request = {.struct_size = sizeof request, .method = TEXT("GET"), .url = TEXT("/calls")};
+#ifdef FAULT_OTHER_HOST
+    request.url = TEXT("https://elsewhere.example/calls");
+#endif
     response->struct_size = sizeof *response;
     int32_t status = http->send(host->host, op, &request, response);
     if (status != BERTH_OK) return status;
@@ -137,8 +140,22 @@ static int32_t read_calls(void *instance, berth_operation op, const berth_read_r
     status = get(op, &second);
     if (status == BERTH_OK && first.body.len > 0 && first.body.ptr[0] == 'x') return BERTH_CONFLICT;
 #endif
-    status = emit(op, BERTH_NO_ITEM, "1");
-    return status != BERTH_OK ? status : host->checkpoint(host->host, op, 1, 0, TEXT("page 1"));
+    /* Two pages of a record each, a checkpoint after each. */
+    if (request->state.len == 0) {
+#ifdef FAULT_CHECKPOINTS_FIRST
+        status = host->checkpoint(host->host, op, 1, 0, TEXT("page 1"));
+        if (status != BERTH_OK) return status;
+#endif
+        status = emit(op, BERTH_NO_ITEM, "1");
+        if (status != BERTH_OK) return status;
+        status = host->checkpoint(host->host, op, 1, 0, TEXT("page 1"));
+        if (status != BERTH_OK) return status;
+    }
+    status = emit(op, BERTH_NO_ITEM, "2");
+#ifdef FAULT_NO_LAST_CHECKPOINT
+    return status;
+#endif
+    return status != BERTH_OK ? status : host->checkpoint(host->host, op, 1, 0, TEXT("page 2"));
 }
 
 static int32_t check(void *instance, berth_operation op) {

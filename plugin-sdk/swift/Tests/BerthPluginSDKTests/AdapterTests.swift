@@ -24,6 +24,7 @@ private struct ScriptedAdapter: EventHandler, StreamReader, RecordPusher, Action
                 record.set(.name, "lost")
                 throw Odd()
             }
+        case "large": try context.upsert("calls", key: "large", sourceTime: nil) { $0.set(.name, String(repeating: "x", count: 1 << 20)) }
         case "ask": _ = try context.http.get("/x")
         default: break
         }
@@ -76,6 +77,14 @@ private struct ScriptedAdapter: EventHandler, StreamReader, RecordPusher, Action
         #expect(throttled.message == "slow down" && throttled.remoteStatus == 429 && throttled.remoteCode == "E1")
         #expect(throttled.retryAfter == .milliseconds(1500))
         #expect(outcomes[4].records[0]["name"] == "x")
+    }
+
+    @Test func whatTheDaemonWouldNotTakeIsAnInvalidEvent() throws {
+        // Breaks when a provider's overlong id or document reaches the daemon, which ends the worker for it.
+        let long = String(repeating: "k", count: 512)
+        let outcomes = try harness().handle(["a", "", long + "k", long, "large", "b"].map { HarnessEvent(kind: $0) })
+        #expect(outcomes.map { $0.failure?.status } == [nil, .invalidEvent, .invalidEvent, nil, .invalidEvent, nil])
+        #expect(outcomes.map { $0.records.map(\.key) } == [["a"], [], [], [long], [], ["b"]])
     }
 
     @Test func aHostsOwnVerdictIsPassedOnAsItIs() throws {

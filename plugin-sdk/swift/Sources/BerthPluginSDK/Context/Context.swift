@@ -48,7 +48,8 @@ public class Context {
             RecordHead(stream: stream, key: key, sourceTime: sourceTime, raw: raw), item: item, isDelete: false, payload: fields)
         if batch.isLastTooLarge {
             batch.discard(after: mark)
-            throw ProviderError.invalidEvent("a record of stream '\(stream)', or its original, is larger than \(RecordBatch.documentBytesMax) bytes")
+            throw ProviderError.invalidEvent(
+                "a record of stream '\(stream)', or its original, is larger than \(RecordBatch.documentBytesMax) bytes")
         }
         if batch.isFull { try flush() }
     }
@@ -63,7 +64,8 @@ public class Context {
     /// What the daemon would take for a broken rule of the ABI, and end the worker for, is the provider's odd data here.
     private func check(key: String, of stream: String) throws {
         guard (1...RecordBatch.keyBytesMax).contains(key.utf8.count) else {
-            throw ProviderError.invalidEvent("a record of stream '\(stream)' has an id of \(key.utf8.count) bytes; 1 to \(RecordBatch.keyBytesMax) are allowed")
+            throw ProviderError.invalidEvent(
+                "a record of stream '\(stream)' has an id of \(key.utf8.count) bytes; 1 to \(RecordBatch.keyBytesMax) are allowed")
         }
     }
 
