@@ -24,11 +24,14 @@ public struct Status: Codable, Sendable {
     public var open_runs: Int
     /// Records by entity.
     public var records: [String: Int]
+    /// Circuits that are not closed, by `provider/name`: `open`, `half_open`. `berthctl health` says why and what to do.
+    public var circuits: [String: String]
 
     /// A status.
     public init(
         version: String, health: String, listen: String, started_at: Timestamp, pid: Int32, plugins: [String: Int],
-        connections: [String: Int], events: [String: Int], open_runs: Int, records: [String: Int]
+        connections: [String: Int], events: [String: Int], open_runs: Int, records: [String: Int],
+        circuits: [String: String]
     ) {
         self.version = version
         self.health = health
@@ -40,6 +43,7 @@ public struct Status: Codable, Sendable {
         self.events = events
         self.open_runs = open_runs
         self.records = records
+        self.circuits = circuits
     }
 }
 

@@ -49,7 +49,10 @@ public enum SchemaCatalog {
         "Status": object([
             "version": string, "health": health, "listen": string, "started_at": time, "pid": integer, "plugins": amounts(),
             "connections": amounts(), "events": amounts(), "open_runs": integer, "records": amounts(),
-        ], required: ["version", "health", "listen", "started_at", "pid", "plugins", "connections", "events", "open_runs", "records"]),
+            "circuits": .object(["type": "object", "additionalProperties": one(of: ["open", "half_open"])]),
+        ], required: [
+            "version", "health", "listen", "started_at", "pid", "plugins", "connections", "events", "open_runs", "records", "circuits",
+        ]),
         "Health": object([
             "status": health,
             "parts": list(

@@ -27,7 +27,7 @@ final class MarkStore: RateLimitStore {
 
     /// One daemon after another against the machine with time by hand: each is killed in the middle of whatever it does,
     /// and the next begins with what was on disk. Answers when requests were sent.
-    private func lives(_ limit: PluginManifest.RateLimit, connections: Int, kills: Int, seed: UInt64, until end: Int64) -> [Int64] {
+    private func lives(_ limit: PluginManifest.RateLimit, connections: Int, kills: Int, seed: UInt64, until end: Int64) async -> [Int64] {
         var random = seed
         func next(_ below: UInt64) -> UInt64 {
             random ^= random << 13
@@ -63,6 +63,8 @@ final class MarkStore: RateLimitStore {
             var running: [(finish: Int64, ticket: Ticket)] = []
             var writing: [(done: Int64, begun: Int64, kept: RequestAdmission.Kept)] = []
             while now < min(death, end) {
+                // Others, whose time is real, shall not wait for this.
+                await Task.yield()
                 for write in writing where write.done <= now {
                     disk[write.kept.connection] = (write.begun, write.kept.limit)
                     machine.claim(write.kept)
@@ -91,18 +93,18 @@ final class MarkStore: RateLimitStore {
         return sent
     }
 
-    @Test(arguments: 1...8) func killsLetNothingThrough(seed: Int) {
+    @Test(arguments: 1...4) func killsLetNothingThrough(seed: Int) async {
         // Without claims written ahead, a kill would let the next life send again what this one had sent since the last snapshot.
         let shared = PluginManifest.RateLimit(requests: 100, windowSeconds: 60, scope: .provider)
-        let times = lives(shared, connections: 12, kills: 5, seed: UInt64(seed * 131), until: 300_000)
+        let times = await lives(shared, connections: 12, kills: 5, seed: UInt64(seed * 131), until: 240_000)
         for index in times.indices where index >= 100 { #expect(times[index] - times[index - 100] >= 60_000, "seed \(seed)") }
-        #expect(times.count > 250, "the limit is used: \(times.count)")
+        #expect(times.count > 200, "the limit is used: \(times.count)")
     }
 
-    @Test(arguments: 1...8) func aKillLosesLittle(seed: Int) {
+    @Test(arguments: 1...4) func aKillLosesLittle(seed: Int) async {
         // Without small blocks a restart would cost a good part of the provider's window.
         let shared = PluginManifest.RateLimit(requests: 100, windowSeconds: 60, scope: .provider)
-        let times = lives(shared, connections: 12, kills: 1, seed: UInt64(seed * 977), until: 50_000)
+        let times = await lives(shared, connections: 12, kills: 1, seed: UInt64(seed * 977), until: 50_000)
         #expect(times.count >= 95 && times.count <= 100, "\(times.count)")
     }
 

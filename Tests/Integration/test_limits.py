@@ -147,7 +147,8 @@ class Limits(unittest.TestCase):
                           for limit in shown["limits"]], [(1000, 3600, "items", "connection", 0)])
         part = next(p for p in berthd.get("/v1/health")["parts"] if p["name"] == "circuit:oauthprobe/c0")
         self.assertIn("reset-circuit oauthprobe/c0", part["hint"])
-        self.assertEqual(berthd.get("/v1/status")["health"], "degraded")
+        status = berthd.get("/v1/status")
+        self.assertEqual((status["health"], status["circuits"]), ("degraded", {"oauthprobe/c0": "open"}))
         state = f'berth_circuit_state{{provider="oauthprobe",connection="{shown["id"]}"}} '
         self.assertIn(state + "2", berthd.control("GET", "/metrics").body.decode())
         mock.fault()

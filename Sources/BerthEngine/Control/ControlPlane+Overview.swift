@@ -9,15 +9,20 @@ extension ControlPlane {
     public func status() async throws(BerthError) -> Status {
         var records: [String: Int] = [:]
         for entity in try await store.entities() { records[entity.name.text] = try await store.recordCount(entity.name) }
-        let open = try await store.runs(connection: nil, stream: nil, status: .running, page: PageRequest(limit: 1000)).items.count
+        let running = try await store.runs(connection: nil, stream: nil, status: .running, page: PageRequest(limit: 1000)).items.count
         let queued = try await store.runs(connection: nil, stream: nil, status: .queued, page: PageRequest(limit: 1000)).items.count
         let plugins = await host.plugins()
+        let open = await outbound.openCircuits()
+        let circuits = connections.directory.connections().compactMap { connection in
+            open[connection.id].map { ("\(connection.provider)/\(connection.name)", $0.state) }
+        }
         return Status(
             version: facts.version, health: await health().status, listen: facts.listen(), started_at: facts.startedAt, pid: facts.pid,
             plugins: Dictionary(plugins.map { ($0.state.rawValue, 1) }, uniquingKeysWith: +),
             connections: Dictionary(connections.directory.connections().map { ($0.status.rawValue, 1) }, uniquingKeysWith: +),
             events: Dictionary(uniqueKeysWithValues: try await store.queueDepths().map { ($0.key.rawValue, $0.value) }),
-            open_runs: open + queued, records: records)
+            open_runs: running + queued, records: records,
+            circuits: Dictionary(circuits, uniquingKeysWith: { first, _ in first }))
     }
 
     public func health() async -> Health {

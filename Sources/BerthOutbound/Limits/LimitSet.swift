@@ -20,6 +20,8 @@ struct LimitSet {
     private var declared: [PluginManifest.RateLimit] = []
     private var limits: [Limit] = []
     private var remembered: [Remembered] = []
+    /// Whether any of them goes under claims.
+    private(set) var hasClaims = false
     /// Admitted and not sent yet, by class.
     private var unsent: [String: Int] = [:]
 
@@ -53,6 +55,7 @@ struct LimitSet {
             return Limit(declared: declared, window: window)
         }
         remembered = []
+        hasClaims = limits.contains { $0.window.claimed != nil }
     }
 
     private static func concerns(_ limit: Limit, _ requestClass: String) -> Bool {

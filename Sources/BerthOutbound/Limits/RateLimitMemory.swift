@@ -40,6 +40,8 @@ extension CurlOutbound {
         guard let due = admissions[provider]?.claimsDue(now), !due.isEmpty else { return }
         let marks = due.map { mark(provider, $0) }
         Task {
+            // After the end the last marks stand: a claim written over them would count requests that never went.
+            guard !isClosed else { return }
             await keep(marks)
             for kept in due { admissions[provider]?.claim(kept) }
             pump(provider)
