@@ -82,7 +82,12 @@ extension ControlPlane {
     }
 
     public func metrics() async -> String {
-        await metricsRegistry.render(store: store, host: host, feed: feed, now: clock.now())
+        // A circuit becomes half-open by time alone: nobody tells of that.
+        for (id, circuit) in await outbound.openCircuits() {
+            guard let connection = connections.directory.connection(id) else { continue }
+            metricsRegistry.circuitState(provider: connection.provider.text, connection: id.description, state: circuit.state == "open" ? 2 : 1)
+        }
+        return await metricsRegistry.render(store: store, host: host, feed: feed, now: clock.now())
     }
 
     public func feed(after lastID: Int64?, _ query: ListQuery) async throws(BerthError) -> AsyncThrowingStream<[FeedItem], any Error> {
