@@ -38,9 +38,7 @@ struct OpenInbox: InboxStore, AuditStore {
     func replay(_ filter: EventFilter, limit: Int, dryRun: Bool, now: Timestamp) async throws(BerthError) -> [EventID] { throw unused }
     func cancelEvent(_ id: EventID, now: Timestamp) async throws(BerthError) -> Bool { throw unused }
     func queueDepths() async throws(BerthError) -> [EventState: Int] { throw unused }
-    func auditEntries(kind: String?, connection: ConnectionID?, since: Timestamp?, page: PageRequest) async throws(BerthError)
-        -> Page<AuditEntry>
-    { throw unused }
+    func auditEntries(_ filter: AuditFilter, page: PageRequest) async throws(BerthError) -> Page<AuditEntry> { throw unused }
 }
 
 struct OneKey: SecretStore {

@@ -95,6 +95,8 @@ public protocol ControlOperations: Sendable {
     func clearCache(_ id: String, _ query: ListQuery, _ caller: Caller) async throws(BerthError) -> CacheCleared
     /// `POST .../pause`, `.../resume`
     func setPaused(_ isPaused: Bool, _ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView
+    /// `POST .../reset-circuit`
+    func resetCircuit(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView
     /// `POST .../streams/{stream}/sync`
     func syncStream(_ id: String, _ stream: String, _ request: SyncRequest, _ caller: Caller) async throws(BerthError) -> RunView
     /// `POST .../actions/{action}`; the input is the body as it came.
@@ -108,20 +110,22 @@ public protocol ControlOperations: Sendable {
     func cancelRun(_ id: String, _ caller: Caller) async throws(BerthError) -> RunView
 
     /// `GET /v1/events`, `GET /v1/dead-letters`
-    func listEvents(_ query: ListQuery, deadLetters: Bool) async throws(BerthError) -> List<EventView>
+    func listEvents(_ query: ListQuery, deadLetters: Bool, _ caller: Caller) async throws(BerthError) -> List<EventView>
     /// `GET /v1/events/{id}`
-    func showEvent(_ id: String) async throws(BerthError) -> EventView
+    func showEvent(_ id: String, _ caller: Caller) async throws(BerthError) -> EventView
     /// `POST /v1/events/{id}/replay`, `POST /v1/events/replay`, `POST /v1/dead-letters/redrive`
     func replay(_ filter: ReplayFilter, deadLettersOnly: Bool, _ caller: Caller) async throws(BerthError) -> Replay
 
     /// `GET /v1/records/{entity}`; records are flat JSON objects.
-    func listRecords(_ entity: String, _ query: ListQuery) async throws(BerthError) -> List<JSONValue>
+    func listRecords(_ entity: String, _ query: ListQuery, _ caller: Caller) async throws(BerthError) -> List<JSONValue>
     /// `GET /v1/records/{entity}/{id}`
-    func showRecord(_ entity: String, _ id: String) async throws(BerthError) -> JSONValue
+    func showRecord(_ entity: String, _ id: String, _ caller: Caller) async throws(BerthError) -> JSONValue
 
     /// `GET /v1/feed`: batches in order, after `lastID` (nil: from now on), until the consumer goes. The first batch is one item
     /// without data that tells where it begins.
     func feed(after lastID: Int64?, _ query: ListQuery) async throws(BerthError) -> AsyncThrowingStream<[FeedItem], any Error>
+    /// `GET /v1/requests`
+    func listRequests(_ query: ListQuery) async throws(BerthError) -> List<RequestView>
     /// `GET /v1/audit`
     func listAudit(_ query: ListQuery) async throws(BerthError) -> List<AuditView>
     /// `PUT /v1/log/level`

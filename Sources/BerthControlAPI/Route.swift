@@ -61,12 +61,13 @@ public struct Route: Sendable, Hashable {
         case status, health, metrics, openapi
         case listPlugins, showPlugin, installPlugin, reloadPlugin, rollbackPlugin, removePlugin
         case listConnections, createConnection, showConnection, changeConnection, removeConnection
-        case checkConnection, connectConnection, completeConnection, disconnectConnection, pauseConnection, resumeConnection, clearCache, syncStream, performAction
+        case checkConnection, connectConnection, completeConnection, disconnectConnection, pauseConnection, resumeConnection
+        case resetCircuit, clearCache, syncStream, performAction
         case listRuns, showRun, cancelRun
         case listEvents, showEvent, replayEvent, replayEvents
         case listRecords, showRecord
         case listDeadLetters, redriveDeadLetters
-        case feed, listAudit, setLogLevel, backup, rotateVault
+        case feed, listRequests, listAudit, setLogLevel, backup, rotateVault
     }
 
     private static let paging = [
@@ -106,6 +107,9 @@ public struct Route: Sendable, Hashable {
             query: [(name: "prefix", help: "only those whose path and query begin with it")]),
         Route("POST", "/v1/connections/{id}/resume", .operate, .resumeConnection, "Go on, and clear an error", response: "Connection"),
         Route(
+            "POST", "/v1/connections/{id}/reset-circuit", .operate, .resetCircuit, "Send requests again at once after failures",
+            response: "Connection"),
+        Route(
             "POST", "/v1/connections/{id}/streams/{stream}/sync", .operate, .syncStream, "Run a sync now", request: "SyncRequest", response: "Run"),
         Route(
             "POST", "/v1/connections/{id}/actions/{action}", .admin, .performAction, "Perform an action of the plugin", request: "object",
@@ -142,8 +146,19 @@ public struct Route: Sendable, Hashable {
             "GET", "/v1/feed", .operate, .feed, "Server-sent events after commit; Last-Event-ID resumes", response: "stream",
             query: [(name: "connection", help: "id or name"), (name: "topic", help: "comma-separated topics")]),
         Route(
+            "GET", "/v1/requests", .operate, .listRequests, "Requests to providers, newest first, without headers and bodies",
+            response: "RequestList",
+            query: [
+                (name: "connection", help: "id or name"), (name: "provider", help: "provider"), (name: "status", help: "HTTP status"),
+                (name: "failed", help: "true: only without answer or with 400 and above"), (name: "since", help: "ended at or after"),
+                (name: "until", help: "ended before"),
+            ] + paging),
+        Route(
             "GET", "/v1/audit", .admin, .listAudit, "Who did what, newest first", response: "AuditList",
-            query: [(name: "kind", help: "entry kind"), (name: "connection", help: "id or name"), (name: "since", help: "at or after")] + paging),
+            query: [
+                (name: "kind", help: "entry kind; ending in '.': all that begin so"), (name: "actor", help: "who: uid:1000, scheduler"),
+                (name: "connection", help: "id or name"), (name: "since", help: "at or after"), (name: "until", help: "before"),
+            ] + paging),
         Route("PUT", "/v1/log/level", .admin, .setLogLevel, "Change the log level", request: "LogLevel", response: "LogLevel"),
         Route(
             "POST", "/v1/vault/rotate", .admin, .rotateVault, "Change the key that secrets are sealed with, while the daemon runs",

@@ -49,7 +49,10 @@ public enum SchemaCatalog {
         "Status": object([
             "version": string, "health": health, "listen": string, "started_at": time, "pid": integer, "plugins": amounts(),
             "connections": amounts(), "events": amounts(), "open_runs": integer, "records": amounts(),
-        ], required: ["version", "health", "listen", "started_at", "pid", "plugins", "connections", "events", "open_runs", "records"]),
+            "circuits": .object(["type": "object", "additionalProperties": one(of: ["open", "half_open"])]),
+        ], required: [
+            "version", "health", "listen", "started_at", "pid", "plugins", "connections", "events", "open_runs", "records", "circuits",
+        ]),
         "Health": object([
             "status": health,
             "parts": list(
@@ -75,6 +78,18 @@ public enum SchemaCatalog {
                 "allow_ips": list(string), "token": string, "secret": string,
             ], required: ["url", "scheme", "allow_ips"]), "streams": map, "failures": integer, "last_error": string, "last_sync_at": time,
             "created_at": time, "updated_at": time,
+            "circuit": object(
+                [
+                    "state": one(of: ["closed", "open", "half_open"]), "failures": integer, "retry_after_seconds": of("number"),
+                    "last_failure": string,
+                ], required: ["state", "failures"]),
+            "limits": list(
+                object(
+                    [
+                        "requests": integer, "window_seconds": integer, "request_class": string, "scope": one(of: ["connection", "provider"]),
+                        "used": integer, "retry_after_seconds": of("number"),
+                    ], required: ["requests", "window_seconds", "scope", "used"])),
+            "pauses": .object(["type": "object", "additionalProperties": of("number")]),
         ], required: [
             "id", "provider", "workspace", "name", "status", "credentials", "settings", "streams", "failures", "created_at", "updated_at",
         ]),
@@ -122,6 +137,13 @@ public enum SchemaCatalog {
             ["at": time, "kind": string, "actor": string, "connection": string, "detail": string, "address": string],
             required: ["at", "kind", "actor", "detail"]),
         "AuditList": page("Audit"),
+        "Request": object(
+            [
+                "at": time, "connection": string, "provider": string, "method": string, "host": string, "path": string, "request_class": string,
+                "status": integer, "failure": string, "duration_seconds": of("number"), "waited_seconds": of("number"), "bytes": integer,
+                "tries": integer,
+            ], required: ["at", "connection", "provider", "method", "host", "path", "duration_seconds", "waited_seconds", "bytes", "tries"]),
+        "RequestList": page("Request"),
         "LogLevel": object(["level": string], required: ["level"]),
         "Backup": object(["path": string], required: ["path"]),
     ]

@@ -52,7 +52,9 @@ extension CurlOutbound {
         }
         running[ticket.id] = nil
         leave(ticket, provider, wasSent: transfer.sendingCount > 0)
-        if code == CURLE_OK, transfer.status > 0 { return TryOutcome(answer: transfer, mask: credential?.mask, now: clock.now()) }
+        if code == CURLE_OK, transfer.status > 0 {
+            return TryOutcome(answer: transfer, mask: credential?.mask, now: clock.now(), throttles: target.http.throttles)
+        }
         return TryOutcome(
             code, transfer, label: prepared.label, mask: credential?.mask, limits: configuration,
             seconds: Double(Monotonic.now() - begun) / 1e9)
@@ -73,7 +75,7 @@ extension CurlOutbound {
             if case .answered(let status, let retryAfter) = outcome.ending, status == 429 || status == 503 { hold = retryAfter }
             hold = hold ?? RateLimitSignals.exhaustedMilliseconds(response.headers, now: clock.now()).map { $0 * 1_000_000 }
             if let hold, hold > 0 {
-                admissions[target.provider]?.pause(target.connection, requestClass: ticket.requestClass, until: now + hold)
+                self.hold(target.connection, target.provider, ticket.requestClass, nanoseconds: hold)
             }
         }
         let isChanged: Bool?
@@ -111,6 +113,11 @@ extension CurlOutbound {
                 provider: target.provider, connection: target.connection, requestClass: request.requestClass, status: status,
                 failure: failure?.status, seconds: Double(elapsed) / 1e9, waitedSeconds: Double(exchange.waited) / 1e9, bytes: bytes,
                 tries: exchange.tries))
+        requestLog?.append(
+            RequestLogEntry(
+                at: clock.now(), provider: target.provider, connection: target.connection, method: String(exchange.method.prefix(16)),
+                host: exchange.host, path: exchange.path, requestClass: request.requestClass, status: status, failure: failure?.status,
+                milliseconds: elapsed / 1_000_000, waitedMilliseconds: exchange.waited / 1_000_000, bytes: bytes, tries: exchange.tries))
         guard logger.logLevel <= .debug else { return }
         logger.debug(
             "provider request",

@@ -19,8 +19,8 @@ extension CurlOutbound {
         let now = Monotonic.now()
         let provider = target.provider
         // Each time, because the connection may have been forgotten meanwhile; cheap when nothing changed.
-        admissions[provider, default: RequestAdmission(shared: configuration.providerLimits[provider] ?? [])]
-            .configure(ticket.connection, target.http, now: now)
+        if admissions[provider] == nil { admissions[provider] = makeAdmission(provider) }
+        admissions[provider]?.configure(ticket.connection, target.http, now: now)
         let estimate = admissions[provider]?.estimate(ticket, now: now) ?? now
         if estimate >= deadline { return .late(estimate - now) }
         if Task.isCancelled { return .cancelled }
@@ -60,6 +60,7 @@ extension CurlOutbound {
                 readyTurns.insert(ticket.id)
             }
         }
+        writeClaims(provider, now)
         let opening = admissions[provider]?.nextOpening(now)
         if let known = admissionTimers[provider] {
             if known.time == opening { return }
@@ -97,9 +98,11 @@ extension CurlOutbound {
 
     func endPause(_ id: UInt64) { pauses.removeValue(forKey: id)?.resume() }
 
-    /// Answers everybody who waits, ends what runs, and lets the thread end.
-    func failOutstanding() {
+    /// Answers everybody who waits, ends what runs, and lets the thread end; answers what is to be kept of the limits.
+    func failOutstanding() -> [RateLimitMark] {
+        guard !isClosed else { return [] }
         isClosed = true
+        let marks = finalMarks()
         for continuation in turns.values { continuation.resume(returning: .closing) }
         turns.removeAll()
         for provider in admissions.keys { admissions[provider] = RequestAdmission() }
@@ -109,5 +112,6 @@ extension CurlOutbound {
         for transfer in running.values { transfer.markAbandoned() }
         loop.abandonAll(CURLE_ABORTED_BY_CALLBACK)
         loop.close()
+        return marks
     }
 }

@@ -20,6 +20,10 @@ public actor CurlOutbound: Outbound {
     let tokens: (any AccessTokenSource)?
     let answers: (any ResponseCache)?
     var cacheState = CacheState()
+    let limitStore: (any RateLimitStore)?
+    let requestLog: RequestLog?
+    /// When counts of an earlier life were taken up; nil: nothing is kept.
+    var keptSince: Monotonic?
 
     var connections: [ConnectionID: ConnectionState] = [:]
     var admissions: [ProviderName: RequestAdmission] = [:]
@@ -37,11 +41,12 @@ public actor CurlOutbound: Outbound {
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
 
     /// A broker; its thread starts with the first request. Without `tokens` OAuth credentials are refused; without `answers` none
-    /// are kept. Throws when the system gives no descriptors.
+    /// are kept. Without `limits` counts end with the process; with it `restoreLimits` must follow. Without `requestLog` none is
+    /// kept. Throws when the system gives no descriptors.
     public init(
         secrets: any SecretStore, configuration: OutboundConfiguration = OutboundConfiguration(), clock: any WallClock,
         entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil, tokens: (any AccessTokenSource)? = nil,
-        answers: (any ResponseCache)? = nil
+        answers: (any ResponseCache)? = nil, limits: (any RateLimitStore)? = nil, requestLog: RequestLog? = nil
     ) throws(BerthError) {
         let made = CurlLoop(
             connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerHost),
@@ -58,13 +63,16 @@ public actor CurlOutbound: Outbound {
         self.observer = observer
         self.tokens = tokens
         self.answers = answers
+        limitStore = limits
+        self.requestLog = requestLog
     }
 
     deinit { loop.close() }
 
     /// Ends the thread after failing what is outstanding. Later requests fail with `.cancelled`.
     public nonisolated func close() async {
-        await failOutstanding()
+        let marks = await failOutstanding()
+        await keep(marks)
         await loop.ended()
     }
 

@@ -62,12 +62,13 @@ final class PreparedRequest {
             }
         }
         return .success(
-            PreparedRequest(request, target, headers, path: credential.map { $0.mask.mask(path) } ?? path))
+            PreparedRequest(
+                request, target, headers, path: credential.map { $0.mask.mask(path) } ?? path, hasKey: given.contains("idempotency-key")))
     }
 
     private init(
         _ request: ProviderRequest, _ target: (url: ParsedURL, origin: Origin, approval: EgressPolicy.Approval), _ headers: HeaderList,
-        path: String
+        path: String, hasKey: Bool
     ) {
         method = request.method
         url = target.url
@@ -75,7 +76,8 @@ final class PreparedRequest {
         isSecure = target.origin.scheme == "https"
         body = request.body
         self.headers = headers
-        isIdempotent = request.isIdempotent || RetryPolicy.isIdempotent(request.method)
+        // Whoever sends a key has the provider recognize the same request.
+        isIdempotent = request.isIdempotent || hasKey || RetryPolicy.isIdempotent(request.method)
         self.path = path
         host = target.origin.host
         label = "\(request.method) \(target.origin.host)\(path)"

@@ -14,15 +14,22 @@ struct TryOutcome {
 
     enum Health { case good, bad, unknown }
 
-    /// Of an answer.
-    init(answer transfer: Transfer, mask: SecretMask?, now: Timestamp) {
+    /// Of an answer. One that the manifest declares to mean "too many requests" becomes a 429 with Retry-After for all who
+    /// come after: the retry policy, the limits, and the plugin, which then needs no second way to say it.
+    init(answer transfer: Transfer, mask: SecretMask?, now: Timestamp, throttles: [ThrottleSpec]) {
+        var status = transfer.status
         var headers = transfer.headers
+        var retryAfter = RateLimitSignals.retryAfterMilliseconds(headers, now: now)
+        if let wait = ThrottleNotice.milliseconds(throttles, status: status, headers: headers, body: transfer.body, now: now) {
+            status = 429
+            retryAfter = wait
+            headers.removeAll { $0.name == "retry-after" }
+            headers.append(("retry-after", String((wait + 999) / 1000)))
+        }
         if let mask { for index in headers.indices { headers[index].value = mask.mask(headers[index].value) } }
-        result = .success(ProviderResponse(status: transfer.status, headers: headers, body: transfer.body))
-        ending = .answered(
-            status: transfer.status,
-            retryAfterNanoseconds: RateLimitSignals.retryAfterMilliseconds(transfer.headers, now: now).map { $0 * 1_000_000 })
-        health = transfer.status >= 500 ? .bad : .good
+        result = .success(ProviderResponse(status: status, headers: headers, body: transfer.body))
+        ending = .answered(status: status, retryAfterNanoseconds: retryAfter.map { $0 * 1_000_000 })
+        health = status >= 500 ? .bad : .good
     }
 
     /// Of no answer.

@@ -53,9 +53,11 @@ struct Daemon {
         let grants = GrantKeeper(
             secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"), tell: { await news.tell($0) })
         let answers = AnswerCache.open(configuration, storePath: path)
+        let requestLog = configuration.text("log.provider_requests") == "off" ? nil : RequestLog(store: store, logger: Logger(label: "requests"))
         let outbound = try CurlOutbound(
             secrets: vault, configuration: outgoing, clock: clock, entropy: entropy, logger: Logger(label: "outbound"), observer: bridge,
-            tokens: grants, answers: answers)
+            tokens: grants, answers: answers, limits: store, requestLog: requestLog)
+        try await outbound.restoreLimits()
         warnOfMissingDirectories(logger)
         let host = try await PluginRuntime.start(
             try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"))
@@ -96,7 +98,7 @@ struct Daemon {
             })
         let control = ControlPlane(
             store: store, answers: answers, host: host, connections: connections, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
-            metrics: metrics, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)
+            metrics: metrics, outbound: outbound, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)
         let announce: @Sendable () async -> Void = {
             guard listening.countDown() else { return }
             logger.notice("ready", metadata: ["listen": "\(listening.address)", "version": "\(BerthVersion.current)"])
@@ -121,7 +123,7 @@ struct Daemon {
             })
 
         let retention = retention()
-        let services: [any Service] = [
+        var services: [any Service] = [
             BackgroundService(name: "retention") {
                 await Housekeeping(store: store, answers: answers, retention: retention, clock: clock, logger: logger).run()
             },
@@ -133,16 +135,17 @@ struct Daemon {
             controlServer,
             ingestServer,
         ]
+        if let requestLog { services.insert(BackgroundService(name: "requests") { await requestLog.run() }, at: 0) }
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(10)
         defer { notifier.stopping() }
         do { try await ServiceGroup(configuration: group).run() } catch {
-            await end(host, outbound, answers, store)
+            await end(host, outbound, answers, requestLog, store)
             throw (error as? BerthError).map(named) ?? error
         }
-        await end(host, outbound, answers, store)
+        await end(host, outbound, answers, requestLog, store)
         logger.notice("stopped")
     }
 
@@ -153,10 +156,13 @@ struct Daemon {
         return code == "listen_failed" ? configuration.blamed("server.listen", error) : error
     }
 
-    private func end(_ host: PluginRuntime, _ outbound: CurlOutbound, _ answers: SQLiteResponseCache?, _ store: SQLiteStore) async {
+    private func end(
+        _ host: PluginRuntime, _ outbound: CurlOutbound, _ answers: SQLiteResponseCache?, _ requestLog: RequestLog?, _ store: SQLiteStore
+    ) async {
         await host.stop()
         await outbound.close()
         await answers?.close()
+        await requestLog?.flush()
         await store.close()
     }
 
@@ -202,6 +208,8 @@ struct Daemon {
         retention.noticeHours = configuration.integer("retention.notice_hours")
         retention.auditDays = configuration.integer("retention.audit_days")
         retention.runDays = configuration.integer("retention.run_days")
+        retention.requestDays = configuration.integer("retention.request_days")
+        retention.requestRows = configuration.integer("retention.request_rows")
         return retention
     }
 

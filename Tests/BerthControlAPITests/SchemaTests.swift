@@ -15,7 +15,7 @@ import Testing
         let problem = Problem(BerthError(.invalid, "a", hint: "b"), status: 400, title: "Bad Request")
         let status = Status(
             version: "1", health: "ok", listen: "a", started_at: time, pid: 1, plugins: ["ready": 1], connections: [:], events: [:], open_runs: 0,
-            records: ["call": 1])
+            records: ["call": 1], circuits: ["ringba/main": "open"])
         func plugin(_ problem: Problem?) -> PluginView {
             PluginView(
                 id: "a", name: "a", version: "1", publisher: "p", state: "ready", problem: problem, isolation: "worker", generation: 1, digest: "d",
@@ -23,13 +23,23 @@ import Testing
                 webhook: problem == nil ? .null : .object([:]))
         }
         func connection(_ isFull: Bool) -> ConnectionView {
-            ConnectionView(
+            var view = ConnectionView(
                 id: "a", provider: "p", workspace: "w", name: "n", status: "active", base_url: isFull ? "u" : nil, credentials: .object([:]),
                 settings: [:],
                 webhook: isFull
                     ? .init(
                         url: "u", scheme: "s", header: "h", algorithm: "a", encoding: "e", prefix: "p", allow_ips: [], token: "t", secret: "s") : nil,
                 streams: [:], failures: 0, last_error: isFull ? "e" : nil, last_sync_at: isFull ? time : nil, created_at: time, updated_at: time)
+            guard isFull else { return view }
+            view.circuit = .init(state: "open", failures: 5, retry_after_seconds: 1, last_failure: "f")
+            view.limits = [.init(requests: 5, window_seconds: 60, request_class: "c", scope: "provider", used: 5, retry_after_seconds: 1)]
+            view.pauses = ["": 1]
+            return view
+        }
+        func request(_ isFull: Bool) -> RequestView {
+            RequestView(
+                at: time, connection: "c", provider: "p", method: "GET", host: "h", path: "/", request_class: isFull ? "k" : nil,
+                status: isFull ? 200 : nil, failure: isFull ? "f" : nil, duration_seconds: 1, waited_seconds: 0, bytes: 1, tries: 1)
         }
         return [
             ("Problem", problem, Problem(BerthError(.invalid, "a"))), ("Status", status, status),
@@ -45,6 +55,7 @@ import Testing
             ),
             ("CheckResult", CheckResult(ok: false, account: .object([:]), failure: failure), CheckResult(ok: true, account: .null, failure: nil)),
             ("ActionResult", ActionResult(output: .array([]), records: 1), ActionResult(output: .null, records: 0)),
+            ("Request", request(true), request(false)), ("CacheCleared", CacheCleared(removed: 1), CacheCleared(removed: 0)),
             ("Replay", Replay(dry_run: true, count: 1, events: ["e"]), Replay(dry_run: false, count: 0, events: [])),
             (
                 "Audit", AuditView(at: time, kind: "k", actor: "a", connection: "c", detail: "d", address: "1"),

@@ -46,7 +46,7 @@ import Testing
         let status = Mutex(500)
         let server = try ScriptedServer { peer, _, _ in peer.answer(status.withLock { $0 }) }
         let observer = Observations()
-        let broker = try outbound(observer: observer) { $0.circuitOpenTime = .milliseconds(300) }
+        let broker = try outbound(observer: observer) { $0.circuitOpenTime = .seconds(1) }
         let target = target(server.url)
         for _ in 0..<5 { #expect(await broker.send(get("/x"), for: target).response?.status == 500) }
         for _ in 0..<50 {

@@ -50,7 +50,7 @@ func connectionID(_ number: UInt64 = 1) -> ConnectionID {
 }
 
 func outbound(
-    _ secrets: [String: String] = [:], observer: Observations? = nil, _ change: (inout OutboundConfiguration) -> Void = { _ in }
+    _ secrets: [String: String] = [:], observer: Observations? = nil, limits: (any RateLimitStore)? = nil, _ change: (inout OutboundConfiguration) -> Void = { _ in }
 ) throws -> CurlOutbound {
     var configuration = OutboundConfiguration()
     configuration.retry.baseDelay = .milliseconds(2)
@@ -58,7 +58,7 @@ func outbound(
     change(&configuration)
     return try CurlOutbound(
         secrets: MemorySecrets(secrets), configuration: configuration, clock: SystemTime(), entropy: SystemBits(),
-        logger: Logger(label: "test"), observer: observer)
+        logger: Logger(label: "test"), observer: observer, limits: limits)
 }
 
 func target(

@@ -2,7 +2,6 @@
 
 import BerthModel
 import BerthSeams
-import Foundation
 import Testing
 
 @testable import BerthOutbound
@@ -87,35 +86,6 @@ import Testing
         #expect(shares.min()! >= 7 && shares.max()! <= 10, "\(shares)")
     }
 
-    @Test func aRestartForgetsNothing() {
-        // Without the memory a restart would allow a second window's worth at once.
-        let limit = PluginManifest.RateLimit(requests: 100, windowSeconds: 60)
-        var before = RequestAdmission()
-        before.configure(connectionID(), http([limit]), now: at(0))
-        for number in 0..<70 {
-            before.enqueue(Ticket(id: UInt64(number), connection: connectionID(), requestClass: ""))
-            let ticket = before.next(at(Int64(number) * 100))!
-            before.sending(ticket, isFirst: true, now: at(Int64(number) * 100))
-            before.finish(ticket, wasSent: true)
-        }
-        let memory = before.memory(at(10_000))
-        #expect(memory.map { $0.sent.reduce(0) { $0 + $1.count } } == [70])
-        // The monotonic clock begins anew: only ages count.
-        var after = RequestAdmission()
-        for item in memory { after.remember(item.connection, item.limit, item.sent, now: at(500_000)) }
-        after.configure(connectionID(), http([limit]), now: at(500_000))
-        var count = 0
-        for number in 0..<200 { after.enqueue(Ticket(id: UInt64(number), connection: connectionID(), requestClass: "")) }
-        while let ticket = after.next(at(500_000)) {
-            after.sending(ticket, isFirst: true, now: at(500_000))
-            after.finish(ticket, wasSent: true)
-            count += 1
-        }
-        #expect(count == 30)
-        let opening = after.nextOpening(at(500_000))
-        #expect(opening == at(500_000 - 10_000 + 61_000))
-    }
-
     @Test func classesHaveTheirOwnLimitsAndQueues() {
         // Without this reports that wait for their minute would hold up everything else.
         var machine = RequestAdmission()
@@ -194,30 +164,6 @@ import Testing
         #expect((55_000...62_000).contains(failure?.retryAfterMilliseconds ?? 0))
         #expect(clock.now - begun < .seconds(1))
         await broker.close()
-        server.stop()
-    }
-
-    @Test func twoLivesOfTheDaemonKeepOneLimit() async throws {
-        // Without the stored memory a restart in the middle of a window would double what is sent in it.
-        let server = try ScriptedServer { peer, _, _ in peer.answer(200) }
-        let limits: (inout OutboundConfiguration) -> Void = { $0.providerLimits[provider] = [.init(requests: 30, windowSeconds: 60)] }
-        var memory = RateLimitMemory(windows: [])
-        var answered = 0
-        for _ in 0..<2 {
-            let broker = try outbound([:], limits)
-            await broker.restore(memory)
-            for number in 0..<24 {
-                let target = target(server.url, connection: connectionID(UInt64(number % 12 + 1))) {
-                    $0.rateLimits = [.init(requests: 3, windowSeconds: 60)]
-                }
-                answered += await broker.send(get("/x"), for: target).response == nil ? 0 : 1
-            }
-            let json = try JSONEncoder().encode(await broker.rateLimitMemory())
-            memory = try JSONDecoder().decode(RateLimitMemory.self, from: json)
-            await broker.close()
-        }
-        #expect(answered == 30)
-        #expect(server.seen.count == 30)
         server.stop()
     }
 

@@ -61,6 +61,17 @@ import Testing
         #expect(count == 3)
     }
 
+    @Test func aPostWithAnIdempotencyKeyIsRepeated() async throws {
+        // Without it a provider's hiccup would fail what its own key makes safe to send again.
+        var keyed = ProviderRequest(method: "POST", url: "/buy", body: [1])
+        keyed.headers = [("Idempotency-Key", "order-7")]
+        let (result, count) = try await tries(keyed) { peer, request, number in
+            number < 3 ? peer.answer(503) : peer.answer(request.headers["idempotency-key"] == "order-7" ? 200 : 400)
+        }
+        #expect(result.response?.status == 200)
+        #expect(count == 3)
+    }
+
     @Test func aPostOnADyingKeptConnectionIsSentOnce() async throws {
         // Without the check before each sending libcurl itself repeats a request when a kept connection dies.
         let server = try ScriptedServer { peer, request, _ in request.method == "GET" ? peer.answer(200) : false }

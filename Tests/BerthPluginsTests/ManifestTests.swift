@@ -34,7 +34,11 @@ import Testing
         let manifest: PluginManifest = try ManifestReader().read(text: text)
         #expect(manifest.id.text == "ringba" && manifest.version == "1.0.0" && manifest.abi == 1)
         #expect(manifest.runtime.maxConcurrency == 2 && manifest.runtime.isolation == .worker)
-        #expect(manifest.http.rateLimits.map(\.windowSeconds) == [1, 60] && manifest.http.rateLimits[0].requestClass == "reports")
+        #expect(manifest.http.rateLimits.map(\.windowSeconds) == [1, 60, 3600] && manifest.http.rateLimits[0].requestClass == "reports")
+        #expect(manifest.http.rateLimits.map(\.scope) == [.connection, .connection, .provider])
+        #expect(
+            manifest.http.throttles
+                == [.init(status: 200, bodyPointer: "/isRateLimited", equals: .bool(true), wait: .init(boundarySeconds: 60))])
         #expect(manifest.http.cache == .init(secondsByClass: ["prospects": 3600, "accounts": 86_400], maxMiB: 16))
         #expect(manifest.credentials.map(\.kind) == [.apiKey, .basic, .authorizationCode])
         #expect(manifest.credentials[0].placements == [.init(field: "token", place: .authorization(scheme: "Token"))])
@@ -95,6 +99,16 @@ import Testing
                 "[library]", "[http.cache]\nclasses = [{ class = \"a\", seconds = 1 }, { class = \"a\", seconds = 2 }]\n[library]",
                 "\"a\" stands here twice"
             ),
+            (
+                "[library]", "[http]\nrate_limits = [{ requests = 5, per = \"9 days\" }]\n[library]", "is no length of 1 second to 7 days"
+            ),
+            (
+                "[library]", "[http]\nrate_limits = [{ requests = 5, per = \"day\", scope = \"all\" }]\n[library]",
+                "\"all\" is not one of connection, provider"
+            ),
+            ("[library]", "[http]\nthrottle = [{ status = 200 }]\n[library]", "nothing here tells a refusal from a good answer"),
+            ("[library]", "[http]\nthrottle = [{ body = \"a\" }]\n[library]", "\"a\" is not a JSON pointer"),
+            ("[library]", "[http]\nthrottle = [{ status = 420, equals = 1 }]\n[library]", "there is no body to compare it with"),
             ("[library]", "[[credentials]]\nkind = \"api_key\"\n[library]", "says not where the key goes"),
             (
                 "[library]", "[[streams]]\nname = \"a\"\nentity = \"cal\"\n[library]",
@@ -148,7 +162,8 @@ import Testing
     // Without this the schema that editors use and the reader would drift apart.
     @Test(
         arguments: [
-            ("", []), ("[runtime]\n", ["runtime"]), ("[http]\n", ["http"]),
+            ("", []), ("[runtime]\n", ["runtime"]), ("[http]\n", ["http"]), ("[[http.rate_limits]]\n", ["http", "rate_limits", "items"]),
+            ("[[http.throttle]]\n", ["http", "throttle", "items"]),
             ("[http.cache]\n", ["http", "cache"]), ("[[http.cache.classes]]\n", ["http", "cache", "classes", "items"]), ("[webhook]\n", ["webhook"]),
             ("[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\n", ["webhook", "hmac"]), ("[[streams]]\n", ["streams", "items"]),
             ("[[credentials]]\n", ["credentials", "items"]),

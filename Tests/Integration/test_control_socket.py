@@ -416,7 +416,7 @@ class Document(unittest.TestCase):
             self.ask("POST", "/v1/connections/{id}/check", expect=200, id=connection["id"])
         wait_for(lambda: all(e["state"] in ("completed", "discarded") for e in self.berthd.get("/v1/events")["items"]), 20, "events")
         for template in ("/v1/status", "/v1/health", "/metrics", "/v1/openapi.json", "/v1/plugins", "/v1/connections", "/v1/runs", "/v1/events",
-                         "/v1/dead-letters", "/v1/audit"):
+                         "/v1/dead-letters", "/v1/audit", "/v1/requests"):
             self.ask("GET", template, expect=200)
         self.ask("GET", "/v1/plugins/{id}", expect=200, id="ringba")
         for event in self.berthd.get("/v1/events")["items"]:
@@ -431,6 +431,7 @@ class Document(unittest.TestCase):
         self.ask("POST", "/v1/dead-letters/redrive", {"dry_run": True}, expect=200)
         self.ask("POST", "/v1/connections/{id}/pause", {}, expect=200, id=one["id"])
         self.ask("POST", "/v1/connections/{id}/resume", {}, expect=200, id=one["id"])
+        self.ask("POST", "/v1/connections/{id}/reset-circuit", {}, expect=200, id=one["id"])
         self.ask("PATCH", "/v1/connections/{id}", {"streams": {"numbers": {"schedule": "every 2h"}}}, expect=200, id=one["id"])
         self.ask("POST", "/v1/connections/{id}/actions/{action}", {}, id=one["id"], action="nothing")
         self.ask("POST", "/v1/runs/{id}/cancel", {}, id=self.berthd.get("/v1/runs")["items"][0]["id"])

@@ -161,7 +161,13 @@ extension ControlPlane {
 
     private func view(_ connection: Connection, generated: String? = nil) async throws(BerthError) -> ConnectionView {
         let state = connection.credentialKind?.isOAuth == true ? await connections.grants.state(of: connection.id) : nil
-        return view(connection, try await store.streamStates(of: connection.id), generated: generated, state)
+        var view = view(connection, try await store.streamStates(of: connection.id), generated: generated, state)
+        if let traffic = await traffic(of: connection) {
+            view.circuit = .init(traffic.circuit)
+            view.limits = traffic.limits.map { .init($0) }
+            view.pauses = traffic.pauses.isEmpty ? nil : traffic.pauses
+        }
+        return view
     }
 
     private func spec(of connection: Connection) throws(BerthError) -> PluginManifest {

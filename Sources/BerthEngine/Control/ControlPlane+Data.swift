@@ -33,7 +33,7 @@ extension ControlPlane {
 
     private static func noRun(_ id: String) -> BerthError { BerthError(.notFound, "there is no run '\(id)'", hint: "berthctl sync list") }
 
-    public func listEvents(_ query: ListQuery, deadLetters: Bool) async throws(BerthError) -> List<EventView> {
+    public func listEvents(_ query: ListQuery, deadLetters: Bool, _ caller: Caller) async throws(BerthError) -> List<EventView> {
         try refuseUnknown(query, known: ["connection", "provider", "state", "kind", "since", "until", "limit", "cursor"])
         var filter = EventFilter(
             connection: try connection(query), kind: query["kind"], since: try time(query, "since"), until: try time(query, "until"))
@@ -50,13 +50,15 @@ extension ControlPlane {
             }
         }
         let page = try await store.events(filter, page: try page(query))
+        await auditRead("events.read", caller, filter.connection, "\(page.items.count) events")
         return List(items: page.items.map { EventView($0, withContents: false) }, next: page.next)
     }
 
-    public func showEvent(_ id: String) async throws(BerthError) -> EventView {
+    public func showEvent(_ id: String, _ caller: Caller) async throws(BerthError) -> EventView {
         guard let eventID = EventID(id), let event = try await store.event(eventID) else {
             throw BerthError(.notFound, "there is no event '\(id)'", hint: "berthctl event list")
         }
+        await auditRead("event.read", caller, event.connection, event.id.description)
         return EventView(event, withContents: true)
     }
 
@@ -80,7 +82,7 @@ extension ControlPlane {
         return Replay(dry_run: isDry, count: events.count, events: events.prefix(1000).map(\.description))
     }
 
-    public func listRecords(_ entity: String, _ query: ListQuery) async throws(BerthError) -> List<JSONValue> {
+    public func listRecords(_ entity: String, _ query: ListQuery, _ caller: Caller) async throws(BerthError) -> List<JSONValue> {
         let name = try entityName(entity)
         if let text = query["deleted"], !["true", "false"].contains(text) {
             throw BerthError(.invalid, "deleted: '\(text)' is neither true nor false")
@@ -94,14 +96,19 @@ extension ControlPlane {
             wish.conditions.append(try condition(field))
         }
         let page = try await store.records(name, wish, page: try page(query))
+        // Names of fields only: a value may be somebody's phone number.
+        let fields = query.fields.map(\.name).joined(separator: " ")
+        await auditRead(
+            "records.read", caller, nil, "\(page.items.count) of \(entity)" + (fields.isEmpty ? "" : " by \(fields.prefix(200))"))
         return List(items: page.items.map(Self.json), next: page.next)
     }
 
-    public func showRecord(_ entity: String, _ id: String) async throws(BerthError) -> JSONValue {
+    public func showRecord(_ entity: String, _ id: String, _ caller: Caller) async throws(BerthError) -> JSONValue {
         let name = try entityName(entity)
         guard let recordID = RecordID(id), let record = try await store.record(name, recordID) else {
             throw BerthError(.notFound, "there is no \(entity) '\(id)'", hint: "berthctl record list \(entity)")
         }
+        await auditRead("record.read", caller, record.connection, "\(entity) \(record.id)")
         return Self.json(record)
     }
 

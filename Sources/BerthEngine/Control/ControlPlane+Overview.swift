@@ -9,15 +9,20 @@ extension ControlPlane {
     public func status() async throws(BerthError) -> Status {
         var records: [String: Int] = [:]
         for entity in try await store.entities() { records[entity.name.text] = try await store.recordCount(entity.name) }
-        let open = try await store.runs(connection: nil, stream: nil, status: .running, page: PageRequest(limit: 1000)).items.count
+        let running = try await store.runs(connection: nil, stream: nil, status: .running, page: PageRequest(limit: 1000)).items.count
         let queued = try await store.runs(connection: nil, stream: nil, status: .queued, page: PageRequest(limit: 1000)).items.count
         let plugins = await host.plugins()
+        let open = await outbound.openCircuits()
+        let circuits = connections.directory.connections().compactMap { connection in
+            open[connection.id].map { ("\(connection.provider)/\(connection.name)", $0.state) }
+        }
         return Status(
             version: facts.version, health: await health().status, listen: facts.listen(), started_at: facts.startedAt, pid: facts.pid,
             plugins: Dictionary(plugins.map { ($0.state.rawValue, 1) }, uniquingKeysWith: +),
             connections: Dictionary(connections.directory.connections().map { ($0.status.rawValue, 1) }, uniquingKeysWith: +),
             events: Dictionary(uniqueKeysWithValues: try await store.queueDepths().map { ($0.key.rawValue, $0.value) }),
-            open_runs: open + queued, records: records)
+            open_runs: running + queued, records: records,
+            circuits: Dictionary(circuits, uniquingKeysWith: { first, _ in first }))
     }
 
     public func health() async -> Health {
@@ -46,6 +51,7 @@ extension ControlPlane {
         for connection in connections.directory.connections() where connection.status != .active || host.manifest(of: connection.provider) == nil {
             parts.append(part(of: connection))
         }
+        parts += await circuitParts()
         return Health(parts: parts)
     }
 
@@ -76,7 +82,12 @@ extension ControlPlane {
     }
 
     public func metrics() async -> String {
-        await metricsRegistry.render(store: store, answers: answers, host: host, feed: feed, now: clock.now())
+        // A circuit becomes half-open by time alone: nobody tells of that.
+        for (id, circuit) in await outbound.openCircuits() {
+            guard let connection = connections.directory.connection(id) else { continue }
+            metricsRegistry.circuitState(provider: connection.provider.text, connection: id.description, state: circuit.state == "open" ? 2 : 1)
+        }
+        return await metricsRegistry.render(store: store, answers: answers, host: host, feed: feed, now: clock.now())
     }
 
     public func feed(after lastID: Int64?, _ query: ListQuery) async throws(BerthError) -> AsyncThrowingStream<[FeedItem], any Error> {
@@ -112,9 +123,11 @@ extension ControlPlane {
     }
 
     public func listAudit(_ query: ListQuery) async throws(BerthError) -> List<AuditView> {
-        try refuseUnknown(query, known: ["kind", "connection", "since", "limit", "cursor"])
-        let page = try await store.auditEntries(
-            kind: query["kind"], connection: try connection(query), since: try time(query, "since"), page: try page(query))
+        try refuseUnknown(query, known: ["kind", "actor", "connection", "since", "until", "limit", "cursor"])
+        let filter = AuditFilter(
+            kind: query["kind"], actor: query["actor"], connection: try connection(query), since: try time(query, "since"),
+            until: try time(query, "until"))
+        let page = try await store.auditEntries(filter, page: try page(query))
         return List(
             items: page.items.map {
                 AuditView(

@@ -16,6 +16,7 @@ public struct ControlPlane: ControlOperations {
     let dispatchSignal: WorkSignal
     let feed: EventFeed
     let metricsRegistry: EngineMetrics
+    let outbound: any OutboundInspection
     let clock: any WallClock
     let entropy: any Entropy
     let logger: Logger
@@ -55,9 +56,9 @@ public struct ControlPlane: ControlOperations {
 
     /// Operations over these services.
     public init(
-        store: any Store, answers: (any ResponseCache)? = nil, host: any PluginHost, connections: Connections, scheduler: Scheduler, syncs: SyncService,
-        dispatchSignal: WorkSignal, feed: EventFeed, metrics: EngineMetrics, clock: any WallClock, entropy: any Entropy, logger: Logger,
-        facts: Facts
+        store: any Store, answers: (any ResponseCache)? = nil, host: any PluginHost, connections: Connections, scheduler: Scheduler,
+        syncs: SyncService, dispatchSignal: WorkSignal, feed: EventFeed, metrics: EngineMetrics, outbound: any OutboundInspection,
+        clock: any WallClock, entropy: any Entropy, logger: Logger, facts: Facts
     ) {
         self.store = store
         self.answers = answers
@@ -68,6 +69,7 @@ public struct ControlPlane: ControlOperations {
         self.dispatchSignal = dispatchSignal
         self.feed = feed
         self.metricsRegistry = metrics
+        self.outbound = outbound
         self.clock = clock
         self.entropy = entropy
         self.logger = logger
@@ -79,6 +81,14 @@ public struct ControlPlane: ControlOperations {
         try await store.audit([
             AuditEntry(at: clock.now(), kind: kind, actor: caller.actor, connection: connection, detail: detail, address: nil)
         ])
+    }
+
+    /// Notes that a person looked at customers' data. A log that cannot be written stops nobody from looking: finding out why
+    /// it cannot needs looking.
+    func auditRead(_ kind: String, _ caller: Caller, _ connection: ConnectionID?, _ detail: String) async {
+        do { try await audit(kind, caller, connection, detail) } catch {
+            logger.error("audit entry not stored", metadata: ["kind": "\(kind)", "actor": "\(caller.actor)", "error": "\(error.message)"])
+        }
     }
 
     /// The page a list request asks for.

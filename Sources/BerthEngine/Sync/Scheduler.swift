@@ -116,6 +116,15 @@ public actor Scheduler {
         } catch let error where error.code == .conflict && trigger != .manual {
             return run  // the run before still goes on: one at a time, and the next look comes
         }
+        // A person's wish is noted where it is heard.
+        if trigger != .manual {
+            let entry = AuditEntry(
+                at: now, kind: "sync.scheduled", actor: "scheduler", connection: connection.id,
+                detail: "\(stream.name) \(run.mode.rawValue) \(run.id)", address: nil)
+            do { try await store.audit([entry]) } catch {
+                logger.error("audit entry not stored", metadata: ["kind": "sync.scheduled", "error": "\(error.message)"])
+            }
+        }
         syncs.wakeUp()
         return run
     }

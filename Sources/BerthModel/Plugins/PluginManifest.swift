@@ -77,8 +77,10 @@ public struct PluginManifest: Sendable, Hashable {
         public var baseURL: String?
         /// Host names requests may reach; `*.` prefix allows subdomains. The connection's base_url is always allowed.
         public var allowedHosts: [String] = []
-        /// Limits that all requests of one connection keep to.
+        /// Limits that requests keep to, by connection or for all connections of the provider together.
         public var rateLimits: [RateLimit] = []
+        /// Answers that say "too many requests" in the provider's own way; the first that fits counts.
+        public var throttles: [ThrottleSpec] = []
         /// Requests at once per connection.
         public var maxConcurrent: Int = 4
         /// Default timeout of one exchange.
@@ -106,15 +108,27 @@ public struct PluginManifest: Sendable, Hashable {
     public struct RateLimit: Sendable, Hashable {
         /// How many.
         public var requests: Int
-        /// Window length in seconds: 1, 60, 3600 or 86400.
+        /// Window length in seconds, 1 to 604800.
         public var windowSeconds: Int
         /// Request class it holds for; nil for all.
         public var requestClass: String?
+        /// Who shares it.
+        public var scope: Scope
+
+        /// Who shares a limit.
+        public enum Scope: String, Sendable, Hashable, CaseIterable {
+            /// Each connection has one of its own.
+            case connection
+            /// All connections of the provider in this daemon together.
+            case provider
+        }
+
         /// A limit.
-        public init(requests: Int, windowSeconds: Int, requestClass: String? = nil) {
+        public init(requests: Int, windowSeconds: Int, requestClass: String? = nil, scope: Scope = .connection) {
             self.requests = requests
             self.windowSeconds = windowSeconds
             self.requestClass = requestClass
+            self.scope = scope
         }
     }
 

@@ -1,62 +1,88 @@
-// What counts against limits, in a form that survives a restart: a provider's window does not begin anew with us.
+// Counts of limits beyond the process: claims are written before the requests they allow, pauses once they are known,
+// everything at a regular end. Where is the store's business; what a claim is stands in SlidingWindow.
+//
+// Chosen over a snapshot now and then (a kill would let through again what was sent since), over a write per request (an
+// fsync each), and over taking every window for full at start (a day's limit would be lost to every restart).
 
 public import BerthModel
 import BerthSeams
-
-/// Requests sent lately. Durations are turned into wall time for keeping, and back at the next start.
-public struct RateLimitMemory: Sendable, Hashable, Codable {
-    /// One limit's.
-    public var windows: [Window]
-
-    /// Requests that count against one limit.
-    public struct Window: Sendable, Hashable, Codable {
-        /// Which provider.
-        public var provider: ProviderName
-        /// Which connection; nil: a limit that all connections of the provider share.
-        public var connection: ConnectionID?
-        /// The limit's number.
-        public var requests: Int
-        /// The limit's window.
-        public var windowSeconds: Int
-        /// The limit's class.
-        public var requestClass: String?
-        /// When they were sent.
-        public var sentAt: [Timestamp]
-        /// How many at each of these times.
-        public var counts: [Int]
-    }
-}
+import Logging
 
 extension CurlOutbound {
-    /// What counts now; to be stored at a regular stop, and now and then.
-    public func rateLimitMemory() -> RateLimitMemory {
-        let now = Monotonic.now()
+    /// Takes up what counted before this start; call it before the first request. Times in the future, after a clock was
+    /// set back, count as now. Throws when the store cannot be read.
+    public func restoreLimits() async throws(BerthError) {
+        guard let limitStore else { return }
         let wall = clock.now()
-        return RateLimitMemory(
-            windows: admissions.flatMap { provider, admission in
-                admission.memory(now).map { item in
-                    RateLimitMemory.Window(
-                        provider: provider, connection: item.connection, requests: item.limit.requests,
-                        windowSeconds: item.limit.windowSeconds, requestClass: item.limit.requestClass,
-                        // Rounded to later: never too early by a part of a millisecond.
-                        sentAt: item.sent.map { wall.adding(milliseconds: 1 - $0.age / 1_000_000) }, counts: item.sent.map(\.count))
-                }
-            })
+        let marks = try await limitStore.keptLimits(now: wall)
+        let now = Monotonic.now()
+        keptSince = now
+        for mark in marks {
+            if admissions[mark.key.provider] == nil { admissions[mark.key.provider] = makeAdmission(mark.key.provider) }
+            if mark.key.windowSeconds == 0 {
+                let left = max(0, min(mark.until.milliseconds - wall.milliseconds, 86_400_000)) * 1_000_000
+                admissions[mark.key.provider]?.remember(pauseOf: mark.key, until: now + left)
+            } else {
+                var sent = mark.sent.map { SentRequests(age: max(0, wall.milliseconds - $0.at.milliseconds) * 1_000_000, count: $0.count) }
+                if mark.ahead > 0 { sent.append(SentRequests(age: 0, count: mark.ahead)) }
+                admissions[mark.key.provider]?.remember(mark.key, sent, now: now)
+            }
+        }
     }
 
-    /// Takes up what counted before this start; call it before the first request. Times in the future, after a
-    /// clock was set back, count as now.
-    public func restore(_ memory: RateLimitMemory) {
-        let now = Monotonic.now()
-        let wall = clock.now()
-        for window in memory.windows {
-            let limit = PluginManifest.RateLimit(
-                requests: window.requests, windowSeconds: window.windowSeconds, requestClass: window.requestClass)
-            let sent = zip(window.sentAt, window.counts).map { time, count in
-                SentRequests(age: max(0, min(wall.milliseconds - time.milliseconds, 86_400_000)) * 1_000_000, count: count)
-            }
-            admissions[window.provider, default: RequestAdmission(shared: configuration.providerLimits[window.provider] ?? [])]
-                .remember(window.connection, limit, sent, now: now)
+    /// An admission with the operator's own limits.
+    func makeAdmission(_ provider: ProviderName) -> RequestAdmission {
+        RequestAdmission(shared: configuration.providerLimits[provider] ?? [], keptSince: keptSince)
+    }
+
+    /// Writes claims of those who wait, and lets them go after it.
+    func writeClaims(_ provider: ProviderName, _ now: Monotonic) {
+        guard let due = admissions[provider]?.claimsDue(now), !due.isEmpty else { return }
+        let marks = due.map { mark(provider, $0) }
+        Task {
+            // After the end the last marks stand: a claim written over them would count requests that never went.
+            guard !isClosed else { return }
+            await keep(marks)
+            for kept in due { admissions[provider]?.claim(kept) }
+            pump(provider)
         }
+    }
+
+    /// Holds a connection (and class) back, and remembers that beyond this process.
+    func hold(_ connection: ConnectionID, _ provider: ProviderName, _ requestClass: String, nanoseconds: Int64) {
+        let isShared = admissions[provider]?.pause(connection, requestClass: requestClass, until: .now() + nanoseconds) ?? false
+        guard limitStore != nil, nanoseconds >= 1_000_000_000 else { return }
+        let key = RateLimitMark.Key(
+            provider: provider, connection: isShared ? nil : connection, requestClass: requestClass, windowSeconds: 0)
+        let mark = RateLimitMark(key: key, sent: [], ahead: 0, until: clock.now().adding(milliseconds: nanoseconds / 1_000_000 + 1))
+        Task { await keep([mark]) }
+    }
+
+    /// Everything, for a regular end: nothing is claimed ahead any more.
+    func finalMarks() -> [RateLimitMark] {
+        let now = Monotonic.now()
+        return admissions.flatMap { provider, admission in admission.memory(now).map { mark(provider, $0) } }
+    }
+
+    /// Writes marks. A store that cannot write stops nobody: the limits hold as long as this process lives, and a store in
+    /// that state is failing loudly elsewhere.
+    func keep(_ marks: [RateLimitMark]) async {
+        guard let limitStore, !marks.isEmpty else { return }
+        do { try await limitStore.keepLimits(marks) } catch {
+            logger.warning("counts of rate limits not kept: a kill now would forget them", metadata: ["error": "\(error.message)"])
+        }
+    }
+
+    private func mark(_ provider: ProviderName, _ kept: RequestAdmission.Kept) -> RateLimitMark {
+        let wall = clock.now()
+        let limit = kept.limit
+        return RateLimitMark(
+            key: .init(
+                provider: provider, connection: kept.connection, requestClass: limit.requestClass, windowSeconds: limit.windowSeconds),
+            // Rounded to later: never too early by a part of a millisecond.
+            sent: limit.sent.map { .init(at: wall.adding(milliseconds: 1 - $0.age / 1_000_000), count: $0.count) }, ahead: limit.ahead,
+            // What is claimed may go at any later time, so that only a next mark, or oblivion, ends it.
+            until: limit.ahead > 0
+                ? wall.adding(seconds: 400 * 86_400) : limit.sent.isEmpty ? wall : wall.adding(milliseconds: limit.length / 1_000_000 + 1))
     }
 }

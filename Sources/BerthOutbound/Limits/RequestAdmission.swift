@@ -2,6 +2,7 @@
 // once, pauses the provider asked for, and turns that are fair. A pure state machine; CurlOutbound drives it.
 
 import BerthModel
+import BerthSeams
 
 /// One waiting or running request.
 struct Ticket: Hashable, Sendable {
@@ -16,28 +17,40 @@ struct RequestAdmission {
     private var lanes: [ConnectionID: RequestLane] = [:]
     /// Connections with somebody waiting, next turn first.
     private var turns: [ConnectionID] = []
-    private var shared: [SlidingWindow]
-    private let sharedLimits: [PluginManifest.RateLimit]
+    /// Connections that sent since claims were last looked at.
+    private var touched: Set<ConnectionID> = []
+    private var shared = LimitSet()
+    private var sharedPauses: [String: Monotonic] = [:]
+    /// Shared limits that no manifest declares.
+    private let ownLimits: [PluginManifest.RateLimit]
+    private let keptSince: Monotonic?
 
-    /// `shared` holds for all connections together.
-    init(shared: [PluginManifest.RateLimit] = []) {
-        self.shared = shared.map(SlidingWindow.init)
-        sharedLimits = shared
+    /// `shared` holds for all connections together, beside the manifest's. `keptSince`: see ``LimitSet``.
+    init(shared: [PluginManifest.RateLimit] = [], keptSince: Monotonic? = nil, now: Monotonic = .now()) {
+        ownLimits = shared
+        self.keptSince = keptSince
+        self.shared.configure(shared, keptSince: keptSince, now: now)
     }
 
     /// Tells the connection's limits; what was sent before keeps counting when they change.
     mutating func configure(_ connection: ConnectionID, _ http: PluginManifest.HTTP, now: Monotonic) {
-        lanes[connection, default: RequestLane()].configure(http, now: now)
+        guard lanes[connection, default: RequestLane()].configure(http, keptSince: keptSince, now: now) else { return }
+        shared.configure(ownLimits + http.rateLimits.filter { $0.scope == .provider }, keptSince: keptSince, now: now)
     }
 
     /// When the ticket could go if nothing else came before it; at once when that is not after `now`.
     mutating func estimate(_ ticket: Ticket, now: Monotonic) -> Monotonic {
         // In place: a copy of the lane would copy its logs as well.
-        var time = lanes[ticket.connection]?.opening(ticket.requestClass, now: now) ?? now
-        guard !shared.isEmpty else { return time }
+        let own = lanes[ticket.connection]?.opening(ticket.requestClass, now: now) ?? now
+        guard shared.concerns(ticket.requestClass) else { return max(own, Self.pauseEnd(sharedPauses, ticket.requestClass, now)) }
         let waiting = turns.reduce(0) { $0 + (lanes[$1]?.waitingCount ?? 0) }
-        for index in shared.indices { time = max(time, shared[index].opening(now, ahead: waiting)) }
-        return time
+        let ofClass = turns.reduce(0) { $0 + (lanes[$1]?.waiting(ticket.requestClass) ?? 0) }
+        let open = shared.opening(ticket.requestClass, ahead: waiting, aheadOfClass: ofClass, now: now)
+        return max(own, max(open, Self.pauseEnd(sharedPauses, ticket.requestClass, now)))
+    }
+
+    private static func pauseEnd(_ pauses: [String: Monotonic], _ requestClass: String, _ now: Monotonic) -> Monotonic {
+        pauses.isEmpty ? now : max(now, max(pauses[""] ?? now, pauses[requestClass] ?? now))
     }
 
     /// Puts a ticket at the end of its queue.
@@ -55,10 +68,16 @@ struct RequestAdmission {
 
     /// The next ticket that may go now, counted as running; nil: none may.
     mutating func next(_ now: Monotonic) -> Ticket? {
-        guard shared.indices.allSatisfy({ shared[$0].isOpen(now) }) else { return nil }
+        // Taken out for the lanes to ask: lent from within, both would be changed at once.
+        var shared = LimitSet()
+        swap(&shared, &self.shared)
+        defer { swap(&shared, &self.shared) }
+        let pauses = sharedPauses
         for (index, connection) in turns.enumerated() {
-            guard let ticket = lanes[connection]?.next(now) else { continue }
-            for window in shared.indices { shared[window].reserve() }
+            let found = lanes[connection]?.next(now) { Self.pauseEnd(pauses, $0, now) <= now && shared.isOpen($0, now: now) }
+            guard let ticket = found else { continue }
+            shared.reserve(ticket.requestClass)
+            touched.insert(connection)
             turns.remove(at: index)
             if lanes[connection]?.waitingCount ?? 0 > 0 { turns.append(connection) }
             return ticket
@@ -68,34 +87,43 @@ struct RequestAdmission {
 
     /// When `next` may find somebody again though nothing finishes; nil: nobody waits for time.
     mutating func nextOpening(_ now: Monotonic) -> Monotonic? {
-        guard !turns.isEmpty else { return nil }
         var earliest: Monotonic?
+        var shared = LimitSet()
+        swap(&shared, &self.shared)
+        defer { swap(&shared, &self.shared) }
+        let pauses = sharedPauses
         for connection in turns {
-            guard let time = lanes[connection]?.nextOpening(now) else { continue }
-            earliest = min(earliest ?? time, time)
+            let opening = lanes[connection]?.nextOpening(now) {
+                shared.awaitsClaim($0) ? nil : max(Self.pauseEnd(pauses, $0, now), shared.opening($0, now: now))
+            }
+            guard let opening else { continue }
+            earliest = min(earliest ?? opening, opening)
         }
-        guard var time = earliest else { return nil }
-        for index in shared.indices { time = max(time, shared[index].opening(now)) }
-        return time
+        return earliest
     }
 
     /// The ticket's request goes out now; called again when it goes out twice.
     mutating func sending(_ ticket: Ticket, isFirst: Bool, now: Monotonic) {
-        lanes[ticket.connection]?.sending(ticket, isFirst: isFirst, now: now)
-        for index in shared.indices {
-            if isFirst { shared[index].send(now) } else { shared[index].record(now) }
-        }
+        lanes[ticket.connection]?.limits.sending(ticket.requestClass, isFirst: isFirst, now: now)
+        shared.sending(ticket.requestClass, isFirst: isFirst, now: now)
     }
 
     /// The ticket is done; what never went out does not count.
     mutating func finish(_ ticket: Ticket, wasSent: Bool) {
         lanes[ticket.connection]?.finish(ticket, wasSent: wasSent)
-        if !wasSent { for index in shared.indices { shared[index].refund() } }
+        if !wasSent { shared.refund(ticket.requestClass) }
     }
 
-    /// Nothing of this connection (and class, unless empty) goes before `time`.
-    mutating func pause(_ connection: ConnectionID, requestClass: String, until time: Monotonic) {
+    /// Nothing of this connection (and class, unless empty) goes before `time`; nor of any other when they share a limit of
+    /// that class: then answers true.
+    @discardableResult
+    mutating func pause(_ connection: ConnectionID, requestClass: String, until time: Monotonic) -> Bool {
+        guard !shared.concerns(requestClass) else {
+            sharedPauses[requestClass] = max(sharedPauses[requestClass] ?? time, time)
+            return true
+        }
         lanes[connection]?.pause(requestClass, until: time)
+        return false
     }
 
     /// Drops a connection that has nothing under way and nothing that still counts.
@@ -103,20 +131,58 @@ struct RequestAdmission {
         if lanes[connection]?.isIdle(now) == true { lanes[connection] = nil }
     }
 
+    /// Limits and pauses as an operator sees them: the connection's own, then the shared ones.
+    mutating func views(_ connection: ConnectionID, now: Monotonic) -> (limits: [LimitView], pauses: [String: Double]) {
+        let own = lanes[connection]?.limits.views(now: now) ?? []
+        let ends = (lanes[connection]?.pauses ?? [:]).merging(sharedPauses, uniquingKeysWith: max).filter { $0.value > now }
+        return (own + shared.views(now: now), ends.mapValues { Double($0 - now) / 1e9 })
+    }
+
+    // MARK: What is kept
+
+    /// What of a connection's limits, or of the shared ones, is to be written down.
+    typealias Kept = (connection: ConnectionID?, limit: LimitSet.Kept)
+
+    /// Claims to be written before those who wait can go.
+    mutating func claimsDue(_ now: Monotonic) -> [Kept] {
+        guard keptSince != nil else { return [] }
+        var due: [Kept] = []
+        var waiting: Set<String> = []
+        for connection in touched.union(turns) {
+            guard shared.hasClaims || lanes[connection]?.limits.hasClaims == true, let classes = lanes[connection]?.waitingClasses else { continue }
+            waiting.formUnion(classes)
+            due += lanes[connection]?.limits.claimsDue(waiting: classes, now: now).map { (connection, $0) } ?? []
+        }
+        touched.removeAll(keepingCapacity: true)
+        return due + shared.claimsDue(waiting: waiting, now: now).map { (nil, $0) }
+    }
+
+    /// A claim is written down.
+    mutating func claim(_ kept: Kept) {
+        if let connection = kept.connection { lanes[connection]?.limits.claim(kept.limit) } else { shared.claim(kept.limit) }
+    }
+
     /// What counts now, for a later start; without connection: limits that all share.
-    func memory(_ now: Monotonic) -> [(connection: ConnectionID?, limit: PluginManifest.RateLimit, sent: [SentRequests])] {
-        lanes.flatMap { connection, lane in lane.memory(now).map { (connection, $0.limit, $0.sent) } }
-            + zip(sharedLimits, shared).map { (nil, $0, $1.memory(now)) }.filter { !$0.2.isEmpty }
+    func memory(_ now: Monotonic) -> [Kept] {
+        lanes.flatMap { connection, lane in lane.limits.memory(now).map { (connection, $0) } } + shared.memory(now).map { (nil, $0) }
     }
 
     /// Takes up what counted before a restart; before or after `configure`.
-    mutating func remember(
-        _ connection: ConnectionID?, _ limit: PluginManifest.RateLimit, _ sent: [SentRequests], now: Monotonic
-    ) {
-        if let connection {
-            lanes[connection, default: RequestLane()].remember(limit, sent, now: now)
-        } else if let index = sharedLimits.firstIndex(where: { $0.windowSeconds == limit.windowSeconds }) {
-            shared[index].remember(sent, now: now)
+    mutating func remember(_ key: RateLimitMark.Key, _ sent: [SentRequests], now: Monotonic) {
+        if let connection = key.connection {
+            lanes[connection, default: RequestLane()].limits.remember(
+                windowSeconds: key.windowSeconds, requestClass: key.requestClass, sent, now: now)
+        } else {
+            shared.remember(windowSeconds: key.windowSeconds, requestClass: key.requestClass, sent, now: now)
+        }
+    }
+
+    /// Takes up a pause from before a restart.
+    mutating func remember(pauseOf key: RateLimitMark.Key, until time: Monotonic) {
+        if let connection = key.connection {
+            lanes[connection, default: RequestLane()].pause(key.requestClass, until: time)
+        } else {
+            sharedPauses[key.requestClass] = max(sharedPauses[key.requestClass] ?? time, time)
         }
     }
 }

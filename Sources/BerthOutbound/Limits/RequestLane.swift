@@ -1,13 +1,10 @@
-// One connection's part of the admission: its queues by request class, windows, pauses and running requests.
+// One connection's part of the admission: its queues by request class, limits, pauses and running requests.
 
 import BerthModel
+import BerthSeams
 
 /// State of one connection. Pure.
 struct RequestLane {
-    private struct Limit {
-        var declared: PluginManifest.RateLimit
-        var window: SlidingWindow
-    }
     private struct Queue {
         var tickets: [Ticket] = []
         var head = 0
@@ -21,47 +18,36 @@ struct RequestLane {
             }
         }
     }
-    private var declared: [PluginManifest.RateLimit] = []
-    private var limits: [Limit] = []
+    private(set) var declared: [PluginManifest.RateLimit] = []
+    var limits = LimitSet()
     private var maxConcurrent = 1
     private var running = 0
     private var queues: [String: Queue] = [:]
-    private var pauses: [String: Monotonic] = [:]
+    private(set) var pauses: [String: Monotonic] = [:]
     private(set) var waitingCount = 0
 
-    mutating func configure(_ http: PluginManifest.HTTP, now: Monotonic) {
+    /// True when the manifest's limits changed.
+    mutating func configure(_ http: PluginManifest.HTTP, keptSince: Monotonic?, now: Monotonic) -> Bool {
         maxConcurrent = max(1, http.maxConcurrent)
-        guard http.rateLimits != declared else { return }
+        guard http.rateLimits != declared else { return false }
         declared = http.rateLimits
-        limits = http.rateLimits.map { declared in
-            // The same window keeps its log under a new number; running requests stay reserved in it.
-            var window = SlidingWindow(declared)
-            let old = limits.first {
-                $0.declared.windowSeconds == declared.windowSeconds && $0.declared.requestClass == declared.requestClass
-            }
-            if let old {
-                // Its memory holds the reserved ones as sent now; they are reserved here instead.
-                window.remember(old.window.memory(now).filter { $0.age > 0 }, now: now)
-                for _ in 0..<old.window.reserved { window.reserve() }
-            } else {
-                for _ in 0..<running { window.reserve() }
-            }
-            return Limit(declared: declared, window: window)
-        }
-    }
-
-    private func concerns(_ limit: Limit, _ requestClass: String) -> Bool {
-        limit.declared.requestClass == nil || limit.declared.requestClass == requestClass
+        limits.configure(declared.filter { $0.scope == .connection }, keptSince: keptSince, now: now)
+        return true
     }
 
     mutating func opening(_ requestClass: String, now: Monotonic) -> Monotonic {
-        var time = max(now, max(pauses[""] ?? now, pauses[requestClass] ?? now))
-        for index in limits.indices where concerns(limits[index], requestClass) {
-            let ahead = limits[index].declared.requestClass == nil ? waitingCount : queues[requestClass]?.count ?? 0
-            time = max(time, limits[index].window.opening(now, ahead: ahead))
-        }
-        return time
+        max(pauseEnd(requestClass, now), limits.opening(requestClass, ahead: waitingCount, aheadOfClass: waiting(requestClass), now: now))
     }
+
+    private func pauseEnd(_ requestClass: String, _ now: Monotonic) -> Monotonic {
+        max(now, max(pauses[""] ?? now, pauses[requestClass] ?? now))
+    }
+
+    /// Tickets of a class that wait; empty: of all.
+    func waiting(_ requestClass: String) -> Int { requestClass.isEmpty ? waitingCount : queues[requestClass]?.count ?? 0 }
+
+    /// Classes somebody waits in.
+    var waitingClasses: Set<String> { waitingCount == 0 ? [] : Set(queues.lazy.filter { $0.value.count > 0 }.map(\.key)) }
 
     mutating func enqueue(_ ticket: Ticket) {
         queues[ticket.requestClass, default: Queue()].tickets.append(ticket)
@@ -75,21 +61,15 @@ struct RequestLane {
         return true
     }
 
-    private mutating func mayGo(_ requestClass: String, now: Monotonic) -> Bool {
-        if let pause = pauses[""], pause > now { return false }
-        if let pause = pauses[requestClass], pause > now { return false }
-        for index in limits.indices where concerns(limits[index], requestClass) {
-            if !limits[index].window.isOpen(now) { return false }
-        }
-        return true
-    }
-
-    mutating func next(_ now: Monotonic) -> Ticket? {
+    /// The next ticket, of a class for which `mayShare` holds.
+    mutating func next(_ now: Monotonic, _ mayShare: (String) -> Bool) -> Ticket? {
         guard running < maxConcurrent, waitingCount > 0 else { return nil }
         // Of the classes that may go, the one whose first request waits longest; ids grow with time.
         var chosen: Ticket?
         for (name, queue) in queues {
-            guard let first = queue.first, chosen.map({ first.id < $0.id }) ?? true, mayGo(name, now: now) else { continue }
+            guard let first = queue.first, chosen.map({ first.id < $0.id }) ?? true, pauseEnd(name, now) <= now, mayShare(name),
+                limits.isOpen(name, now: now)
+            else { continue }
             chosen = first
         }
         guard let ticket = chosen else { return nil }
@@ -97,33 +77,25 @@ struct RequestLane {
         if queues[ticket.requestClass]?.count == 0 { queues[ticket.requestClass] = nil }
         waitingCount -= 1
         running += 1
-        for index in limits.indices where concerns(limits[index], ticket.requestClass) { limits[index].window.reserve() }
+        limits.reserve(ticket.requestClass)
         return ticket
     }
 
-    mutating func nextOpening(_ now: Monotonic) -> Monotonic? {
+    /// When somebody may go for what this lane knows; `shared` tells the same of what it shares, nil: not before something ends.
+    mutating func nextOpening(_ now: Monotonic, _ shared: (String) -> Monotonic?) -> Monotonic? {
         guard running < maxConcurrent else { return nil }
         var earliest: Monotonic?
-        for (name, queue) in queues where queue.count > 0 {
-            var time = max(now, max(pauses[""] ?? now, pauses[name] ?? now))
-            for index in limits.indices where concerns(limits[index], name) { time = max(time, limits[index].window.opening(now)) }
+        for (name, queue) in queues where queue.count > 0 && !limits.awaitsClaim(name) {
+            guard let open = shared(name) else { continue }
+            let time = max(open, max(pauseEnd(name, now), limits.opening(name, now: now)))
             earliest = min(earliest ?? time, time)
         }
         return earliest
     }
 
-    mutating func sending(_ ticket: Ticket, isFirst: Bool, now: Monotonic) {
-        for index in limits.indices where concerns(limits[index], ticket.requestClass) {
-            if isFirst, limits[index].window.reserved > 0 { limits[index].window.send(now) } else { limits[index].window.record(now) }
-        }
-    }
-
     mutating func finish(_ ticket: Ticket, wasSent: Bool) {
         running -= 1
-        guard !wasSent else { return }
-        for index in limits.indices where concerns(limits[index], ticket.requestClass) && limits[index].window.reserved > 0 {
-            limits[index].window.refund()
-        }
+        if !wasSent { limits.refund(ticket.requestClass) }
     }
 
     mutating func pause(_ requestClass: String, until time: Monotonic) {
@@ -131,21 +103,6 @@ struct RequestLane {
     }
 
     func isIdle(_ now: Monotonic) -> Bool {
-        running == 0 && waitingCount == 0 && limits.allSatisfy { $0.window.isEmpty(now) } && pauses.values.allSatisfy { $0 <= now }
-    }
-
-    func memory(_ now: Monotonic) -> [(limit: PluginManifest.RateLimit, sent: [SentRequests])] {
-        limits.map { ($0.declared, $0.window.memory(now)) }.filter { !$0.1.isEmpty }
-    }
-
-    mutating func remember(_ limit: PluginManifest.RateLimit, _ sent: [SentRequests], now: Monotonic) {
-        let index = limits.firstIndex { $0.declared.windowSeconds == limit.windowSeconds && $0.declared.requestClass == limit.requestClass }
-        if let index {
-            limits[index].window.remember(sent, now: now)
-        } else {
-            var window = SlidingWindow(limit)
-            window.remember(sent, now: now)
-            limits.append(Limit(declared: limit, window: window))
-        }
+        running == 0 && waitingCount == 0 && limits.isEmpty(now) && pauses.values.allSatisfy { $0 <= now }
     }
 }

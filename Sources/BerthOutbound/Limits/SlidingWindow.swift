@@ -12,12 +12,21 @@ struct SentRequests: Hashable, Sendable {
 }
 
 /// One limit's state. Pure: time is given.
+///
+/// Where counts are kept beyond the process, a request goes only under a claim: "so many more may have been sent" is
+/// written down before they are. A kill then loses the claimed ones at most (they count as sent at the next start), and
+/// never lets the next life send what this one did already. Claims come in blocks, because a write per request would
+/// cost each an fsync; a block is a fortieth of the limit, so that a kill leaves 96 of 100 usable.
 struct SlidingWindow {
     let limit: Int
     /// Nanoseconds; the manifest's window and a margin, because a request sent later may arrive sooner.
     let length: Int64
     /// Admitted and not sent yet: they count and do not age.
     private(set) var reserved = 0
+    /// Requests that may still go under what was written down; nil: nothing is written down of this window.
+    private(set) var claimed: Int?
+    /// Whether a claim is being written.
+    private(set) var isClaiming = false
     private var log: [(time: Monotonic, begin: Monotonic, count: Int)] = []
     private var head = 0
     private var logged = 0
@@ -64,22 +73,36 @@ struct SlidingWindow {
     /// Whether one more may go now.
     mutating func isOpen(_ now: Monotonic) -> Bool {
         expire(now)
-        return reserved + logged < limit
+        return reserved + logged < limit && (claimed ?? 1) > 0
     }
 
-    mutating func reserve() { reserved += 1 }
+    /// Whether only a claim that is being written stands in the way.
+    var awaitsClaim: Bool { isClaiming && (claimed ?? 1) <= 0 }
+
+    mutating func reserve() {
+        reserved += 1
+        claimed? -= 1
+    }
 
     /// It never went out.
-    mutating func refund() { reserved -= 1 }
+    mutating func refund() {
+        reserved -= 1
+        claimed? += 1
+    }
 
     /// It goes out now.
     mutating func send(_ now: Monotonic) {
         reserved -= 1
-        record(now)
+        append(now)
     }
 
     /// One more went out than was reserved.
     mutating func record(_ now: Monotonic) {
+        claimed? -= 1
+        append(now)
+    }
+
+    private mutating func append(_ now: Monotonic) {
         logged += 1
         if log.count - head >= Self.entryLimit, let last = log.last, now - last.begin < length / Int64(Self.entryLimit) {
             log[log.count - 1] = (now, last.begin, last.count + 1)
@@ -88,11 +111,41 @@ struct SlidingWindow {
         }
     }
 
+    // MARK: What is kept
+
+    /// From now on requests go under claims; those of the same window before it was configured anew go on.
+    mutating func requireClaims(like old: SlidingWindow?) {
+        claimed = old?.claimed ?? 0
+        isClaiming = old?.isClaiming ?? false
+    }
+
+    /// How many more to claim, when it is time to; it is being written from then on.
+    mutating func claimDue(_ now: Monotonic) -> Int? {
+        let block = min(64, max(1, limit / 40))
+        guard let claimed, !isClaiming, claimed <= block / 2 else { return nil }
+        expire(now)
+        let amount = min(block, limit - reserved - logged - claimed)
+        guard amount > 0 else { return nil }
+        isClaiming = true
+        return amount
+    }
+
+    /// A claim is written down.
+    mutating func claim(_ amount: Int) {
+        claimed? += amount
+        isClaiming = false
+    }
+
     /// What counts, oldest first: age in nanoseconds and how many. Reserved ones are under way and kept as sent now.
     func memory(_ now: Monotonic) -> [SentRequests] {
-        var kept = log[head...].map { SentRequests(age: now - $0.time, count: $0.count) }.filter { $0.age < length }
+        var kept = logMemory(now)
         if reserved > 0 { kept.append(SentRequests(age: 0, count: reserved)) }
         return kept
+    }
+
+    /// As `memory`, without the reserved ones.
+    func logMemory(_ now: Monotonic) -> [SentRequests] {
+        log[head...].map { SentRequests(age: now - $0.time, count: $0.count) }.filter { $0.age < length }
     }
 
     /// Takes up what counted in another window, or before this process began; oldest first, before anything is logged.
@@ -104,6 +157,12 @@ struct SlidingWindow {
         logged = log.reduce(0) { $0 + $1.count }
     }
 
+    /// What counts now.
+    mutating func used(_ now: Monotonic) -> Int {
+        expire(now)
+        return reserved + logged
+    }
+
     /// Whether nothing counts any more.
-    func isEmpty(_ now: Monotonic) -> Bool { reserved == 0 && !log[head...].contains { now - $0.time < length } }
+    func isEmpty(_ now: Monotonic) -> Bool { reserved == 0 && !isClaiming && !log[head...].contains { now - $0.time < length } }
 }

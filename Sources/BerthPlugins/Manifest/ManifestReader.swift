@@ -136,7 +136,8 @@ public struct ManifestReader: Sendable {
 
     private func http(_ root: ManifestSection, _ settings: [String: SettingSpec]) throws(BerthError) -> PluginManifest.HTTP {
         var http = PluginManifest.HTTP()
-        guard let section = try root.section("http", keys: ["base_url", "allowed_hosts", "max_concurrent", "timeout_seconds", "rate_limits", "cache"])
+        let keys = ["base_url", "allowed_hosts", "max_concurrent", "timeout_seconds", "rate_limits", "throttle", "cache"]
+        guard let section = try root.section("http", keys: keys)
         else { return http }
         if let url = try section.text("base_url") {
             guard url.hasPrefix("https://") || url.hasPrefix("http://"), !url.hasSuffix("/") else {
@@ -161,13 +162,8 @@ public struct ManifestReader: Sendable {
         }
         http.maxConcurrent = try section.integer("max_concurrent", in: 1...256) ?? http.maxConcurrent
         http.timeoutSeconds = try section.integer("timeout_seconds", in: 1...3600) ?? http.timeoutSeconds
-        for limit in try section.sections("rate_limits", keys: ["requests", "per", "class"]) {
-            guard let requests = try limit.integer("requests", in: 1...1_000_000_000) else { throw limit.refusal("requests", "is required and missing") }
-            let windows = ["second": 1, "minute": 60, "hour": 3600, "day": 86_400]
-            let per = try limit.requiredText("per")
-            guard let window = windows[per] else { throw limit.unknownChoice("per", per, ["second", "minute", "hour", "day"]) }
-            http.rateLimits.append(.init(requests: requests, windowSeconds: window, requestClass: try limit.text("class")))
-        }
+        http.rateLimits = try LimitReader.rateLimits(section)
+        http.throttles = try LimitReader.throttles(section)
         http.cache = try HTTPCacheReader.cache(section)
         return http
     }

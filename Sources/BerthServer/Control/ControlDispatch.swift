@@ -68,6 +68,7 @@ struct ControlDispatch: Sendable {
         case .pauseConnection: return .json(.ok, try await operations.setPaused(true, try call.parameter("id"), caller))
         case .resumeConnection: return .json(.ok, try await operations.setPaused(false, try call.parameter("id"), caller))
         case .clearCache: return .json(.ok, try await operations.clearCache(try call.parameter("id"), call.query, caller))
+        case .resetCircuit: return .json(.ok, try await operations.resetCircuit(try call.parameter("id"), caller))
         case .syncStream:
             let request = try call.decode(SyncRequest.self)
             return .json(.accepted, try await operations.syncStream(try call.parameter("id"), try call.parameter("stream"), request, caller))
@@ -80,9 +81,9 @@ struct ControlDispatch: Sendable {
         case .showRun: return .json(.ok, try await operations.showRun(try call.parameter("id")))
         case .cancelRun: return .json(.ok, try await operations.cancelRun(try call.parameter("id"), caller))
 
-        case .listEvents: return .json(.ok, try await operations.listEvents(call.query, deadLetters: false))
-        case .listDeadLetters: return .json(.ok, try await operations.listEvents(call.query, deadLetters: true))
-        case .showEvent: return .json(.ok, try await operations.showEvent(try call.parameter("id")))
+        case .listEvents: return .json(.ok, try await operations.listEvents(call.query, deadLetters: false, caller))
+        case .listDeadLetters: return .json(.ok, try await operations.listEvents(call.query, deadLetters: true, caller))
+        case .showEvent: return .json(.ok, try await operations.showEvent(try call.parameter("id"), caller))
         case .replayEvent:
             guard let id = EventID(try call.parameter("id")) else {
                 throw BerthError(.notFound, "there is no event '\(try call.parameter("id"))'", hint: "berthctl event list")
@@ -94,10 +95,11 @@ struct ControlDispatch: Sendable {
         case .redriveDeadLetters:
             return .json(.ok, try await operations.replay(try call.decode(ReplayFilter.self), deadLettersOnly: true, caller))
 
-        case .listRecords: return .json(.ok, try await operations.listRecords(try call.parameter("entity"), call.query))
-        case .showRecord: return .json(.ok, try await operations.showRecord(try call.parameter("entity"), try call.parameter("id")))
+        case .listRecords: return .json(.ok, try await operations.listRecords(try call.parameter("entity"), call.query, caller))
+        case .showRecord: return .json(.ok, try await operations.showRecord(try call.parameter("entity"), try call.parameter("id"), caller))
 
         case .feed: throw BerthError(.internal, "the feed is a stream")
+        case .listRequests: return .json(.ok, try await operations.listRequests(call.query))
         case .listAudit: return .json(.ok, try await operations.listAudit(call.query))
         case .setLogLevel: return .json(.ok, try await operations.setLogLevel(try call.decode(LogLevel.self), caller))
         case .rotateVault: return .json(.ok, try await operations.rotateVault(try call.decode(RotateVault.self), caller))

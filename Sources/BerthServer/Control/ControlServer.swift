@@ -2,7 +2,7 @@
 // translates to the operations.
 
 public import BerthControlAPI
-public import BerthModel
+import BerthModel
 import HTTPTypes
 import HummingbirdCore
 public import Logging

@@ -1,7 +1,7 @@
 // Leasing: due events of one connection, in order, to this epoch.
 
 public import BerthModel
-public import BerthSeams
+import BerthSeams
 import Synchronization
 import GRDB
 

@@ -11,7 +11,7 @@ extension SQLiteStore {
             let insert = try writer.statement(
                 "INSERT INTO audit (at, kind, actor, connection, detail, address) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
             for entry in entries {
-                let owner = try entry.connection.flatMap { id in try? writer.owner(id).number }  // an entry may name a connection that is gone
+                let owner = entry.connection.flatMap { id in try? writer.owner(id).number }  // an entry may name a connection that is gone
                 insert.bind(1, entry.at.milliseconds)
                 insert.bind(2, entry.kind)
                 insert.bind(3, entry.actor)
@@ -23,16 +23,21 @@ extension SQLiteStore {
         }
     }
 
-    public func auditEntries(kind: String?, connection: ConnectionID?, since: Timestamp?, page: PageRequest) async throws(BerthError)
-        -> Page<AuditEntry>
-    {
+    public func auditEntries(_ filter: AuditFilter, page: PageRequest) async throws(BerthError) -> Page<AuditEntry> {
         let limit = max(1, min(1000, page.limit))
         return try await read { database in
             var query = ReadQuery(
                 "SELECT a.at, a.kind, a.actor, c.id, a.detail, a.address, a.sequence FROM audit a LEFT JOIN connection c ON c.number = a.connection WHERE 1")
-            if let kind { query.append(" AND a.kind = ?", kind) }
-            if let connection { query.append(" AND c.id = ?", connection.description) }
-            if let since { query.append(" AND a.at >= ?", since.milliseconds) }
+            if let kind = filter.kind, kind.hasSuffix(".") {
+                query.append(" AND a.kind >= ?", kind)
+                query.append(" AND a.kind < ?", "\(kind.dropLast())/")  // '/' follows '.' in ASCII
+            } else if let kind = filter.kind {
+                query.append(" AND a.kind = ?", kind)
+            }
+            if let actor = filter.actor { query.append(" AND a.actor = ?", actor) }
+            if let connection = filter.connection { query.append(" AND c.id = ?", connection.description) }
+            if let since = filter.since { query.append(" AND a.at >= ?", since.milliseconds) }
+            if let until = filter.until { query.append(" AND a.at < ?", until.milliseconds) }
             if let cursor = page.cursor { query.append(" AND a.sequence < ?", try ListCursor(cursor).number) }
             query.append(" ORDER BY a.sequence DESC LIMIT ?", Int64(limit + 1))
             var rows = try query.all(database) { row in

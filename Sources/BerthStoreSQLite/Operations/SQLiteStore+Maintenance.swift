@@ -54,6 +54,12 @@ extension SQLiteStore {
 
     public func prune(_ retention: Retention, now: Timestamp) async throws(BerthError) -> Int {
         func past(days: Int) -> Int64 { now.milliseconds - Int64(days) * 86_400_000 }
+        // The trigger on the audit log lets only what is past this go.
+        try await queue.write { writer in
+            let update = try writer.statement("UPDATE audit_retention SET before = ?1")
+            update.bind(1, past(days: retention.auditDays))
+            try update.run()
+        }
         let steps: [(sql: StaticString, bound: Int64)] = [
             ("DELETE FROM event WHERE sequence IN (SELECT sequence FROM event WHERE state IN (4, 5) AND settled < ?1 ORDER BY sequence LIMIT 2000)",
              past(days: retention.eventDays)),
@@ -67,6 +73,11 @@ extension SQLiteStore {
              past(days: retention.auditDays)),
             ("DELETE FROM run WHERE number IN (SELECT number FROM run WHERE finished < ?1 ORDER BY number LIMIT 2000)",
              past(days: retention.runDays)),
+            ("DELETE FROM request WHERE sequence IN (SELECT sequence FROM request WHERE at < ?1 ORDER BY sequence LIMIT 2000)",
+             past(days: retention.requestDays)),
+            ("DELETE FROM request WHERE sequence IN (SELECT sequence FROM request WHERE sequence <= (SELECT max(sequence) FROM request) - ?1 LIMIT 2000)",
+             Int64(retention.requestRows)),
+            ("DELETE FROM rate_limit WHERE until < ?1", now.milliseconds),
         ]
         var total = 0
         for step in steps {

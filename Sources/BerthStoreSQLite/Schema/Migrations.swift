@@ -5,6 +5,8 @@
 //   dedup        one row per delivery key and connection, kept longer than its event
 //   run          sync runs with their checkpoint; stream_state: what runs of a stream reached
 //   notice       what subscribers are told; audit: who did what; secret: sealed values
+//   rate_limit   what counts against providers' limits, and pauses they asked for; request: the log of requests
+//   audit_retention   entries before this time may be deleted; triggers refuse every other change of the audit log
 
 import BerthModel
 import GRDB
@@ -57,6 +59,20 @@ enum Migrations {
         """,
         // Deaths of the plugin on an event, apart from attempts: those may also end because the daemon died.
         "ALTER TABLE event ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0",
+        """
+        CREATE TABLE rate_limit (provider TEXT NOT NULL, connection TEXT NOT NULL, class TEXT NOT NULL, window INTEGER NOT NULL,
+          sent TEXT NOT NULL, ahead INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (provider, connection, class, window)) WITHOUT ROWID;
+
+        CREATE TABLE request (sequence INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, provider TEXT NOT NULL, connection TEXT NOT NULL,
+          method TEXT NOT NULL, host TEXT NOT NULL, path TEXT NOT NULL, class TEXT, status INTEGER, failure TEXT, milliseconds INTEGER NOT NULL,
+          waited INTEGER NOT NULL, bytes INTEGER NOT NULL, tries INTEGER NOT NULL);
+
+        CREATE TABLE audit_retention (before INTEGER NOT NULL);
+        INSERT INTO audit_retention VALUES (0);
+        CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        CREATE TRIGGER audit_kept BEFORE DELETE ON audit WHEN OLD.at >= (SELECT before FROM audit_retention)
+          BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        """,
     ]
 
     /// Brings the schema up to this program's version. `backup` is called before the first change of a database that

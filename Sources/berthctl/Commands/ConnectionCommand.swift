@@ -1,4 +1,4 @@
-// connection add|list|show|connect|check|pause|resume|clear-cache|disconnect|remove
+// connection add|list|show|connect|check|pause|resume|reset-circuit|clear-cache|disconnect|remove
 
 import ArgumentParser
 import BerthModel
@@ -8,7 +8,8 @@ struct ConnectionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connection", abstract: "Connections to providers.",
         subcommands: [
-            Add.self, List.self, Show.self, Connect.self, Check.self, Pause.self, Resume.self, ClearCache.self, Disconnect.self, Remove.self,
+            Add.self, List.self, Show.self, Connect.self, Check.self, Pause.self, Resume.self, ResetCircuit.self, ClearCache.self,
+            Disconnect.self, Remove.self,
         ])
 
     struct Add: ParsableCommand {
@@ -175,6 +176,16 @@ struct ConnectionCommand: ParsableCommand {
                 let query = prefix.map { "?prefix=\(Session.encoded($0))" } ?? ""
                 $0.show(try $0.ask("DELETE", "/v1/connections/\(Session.encoded(connection))/cache\(query)"))
             }
+        }
+    }
+
+    struct ResetCircuit: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Send requests again at once after too many failures; the circuit opens again if they go on.")
+        @OptionGroup var options: SessionOptions
+        @Argument(help: "Id, name or provider/name.") var connection: String
+        func run() throws {
+            try Session.run(options) { $0.show(try $0.ask("POST", "/v1/connections/\(Session.encoded(connection))/reset-circuit")) }
         }
     }
 

@@ -50,20 +50,51 @@ struct MetricsCommand: ParsableCommand {
 struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "audit", abstract: "Who did what, newest first.")
     @OptionGroup var options: SessionOptions
-    @Option(help: "Only entries of this kind, such as webhook.refused.") var kind: String?
+    @Option(help: "Only entries of this kind, such as webhook.refused; webhook. for all that begin so.") var kind: String?
+    @Option(help: "Only by this actor, such as uid:1000 or scheduler.") var actor: String?
     @Option(help: "Only of this connection.") var connection: String?
     @Option(help: "Only at or after this time (RFC 3339 or a date).") var since: String?
+    @Option(help: "Only before this time.") var until: String?
     @Option(help: "1 to 1000.") var limit: Int = 50
     @Option(help: "Next page.") var cursor: String?
 
     func run() throws {
         try Session.run(options) { session in
             let query = Session.query([
-                ("kind", kind), ("connection", connection), ("since", since), ("limit", String(limit)), ("cursor", cursor),
+                ("kind", kind), ("actor", actor), ("connection", connection), ("since", since), ("until", until), ("limit", String(limit)), ("cursor", cursor),
             ])
             session.show(
                 list: try session.ask("GET", "/v1/audit" + query),
                 [("AT", "at"), ("KIND", "kind"), ("ACTOR", "actor"), ("ADDRESS", "address"), ("CONNECTION", "connection"), ("DETAIL", "detail")])
+        }
+    }
+}
+
+struct RequestsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "requests", abstract: "Requests to providers, newest first; never their headers or bodies.")
+    @OptionGroup var options: SessionOptions
+    @Option(help: "Only of this connection.") var connection: String?
+    @Option(help: "Only of this provider.") var provider: String?
+    @Option(help: "Only with this HTTP status.") var status: Int?
+    @Flag(help: "Only without an answer, or with 400 and above.") var failed = false
+    @Option(help: "Only at or after this time (RFC 3339 or a date).") var since: String?
+    @Option(help: "Only before this time.") var until: String?
+    @Option(help: "1 to 1000.") var limit: Int = 50
+    @Option(help: "Next page.") var cursor: String?
+
+    func run() throws {
+        try Session.run(options) { session in
+            let query = Session.query([
+                ("connection", connection), ("provider", provider), ("status", status.map { String($0) }), ("failed", failed ? "true" : nil),
+                ("since", since), ("until", until), ("limit", String(limit)), ("cursor", cursor),
+            ])
+            session.show(
+                list: try session.ask("GET", "/v1/requests" + query),
+                [
+                    ("AT", "at"), ("PROVIDER", "provider"), ("METHOD", "method"), ("HOST", "host"), ("PATH", "path"), ("STATUS", "status"),
+                    ("FAILURE", "failure"), ("SECONDS", "duration_seconds"), ("WAITED", "waited_seconds"), ("TRIES", "tries"),
+                ])
         }
     }
 }

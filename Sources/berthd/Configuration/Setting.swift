@@ -78,11 +78,16 @@ struct Setting: Sendable {
         .init("retention", "notice_hours", .integer(1...8760), .integer(48), "Hours that feed notices are kept"),
         .init("retention", "audit_days", .integer(1...3650), .integer(365), "Days that audit entries are kept"),
         .init("retention", "run_days", .integer(1...3650), .integer(90), "Days that sync runs are kept"),
+        .init("retention", "request_days", .integer(1...365), .integer(7), "Days that the log of requests to providers is kept"),
+        .init("retention", "request_rows", .integer(1000...10_000_000), .integer(100_000), "Rows of that log, the newest"),
         .init(
             "egress", "private_networks", .list, .list([]),
             "Private address ranges that requests to providers may reach, as CIDR", form: .network),
         .init("log", "level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), .text("info"), "Least level that is logged"),
         .init("log", "format", .choice(["json", "text"]), .text("json"), "One JSON object or one readable line per entry"),
+        .init(
+            "log", "provider_requests", .choice(["off", "metadata"]), .text("metadata"),
+            "Whether requests to providers are logged: when, where to, status and time; never headers or bodies"),
     ]
 
     init(_ section: String, _ key: String, _ kind: Kind, _ fallback: Value, _ help: String, form: SettingForm? = nil) {

@@ -1,0 +1,32 @@
+// What an operator sees of the broker's state, and the one thing to do about it.
+
+public import BerthModel
+public import BerthSeams
+
+extension CurlOutbound: OutboundInspection {
+    /// See ``OutboundInspection``.
+    public func traffic(of connection: ConnectionID, _ provider: ProviderName, _ http: PluginManifest.HTTP) -> ConnectionTraffic {
+        let now = Monotonic.now()
+        // Limits that nothing was sent under yet are shown all the same.
+        if admissions[provider] == nil { admissions[provider] = makeAdmission(provider) }
+        admissions[provider]?.configure(connection, http, now: now)
+        let views = admissions[provider]?.views(connection, now: now) ?? (limits: [], pauses: [:])
+        let circuit = connections[connection].map { view($0, now) }
+        return ConnectionTraffic(
+            circuit: circuit ?? CircuitView(state: CircuitStatus.State.closed.rawValue, failures: 0, retryAfterSeconds: nil, lastFailure: nil),
+            limits: views.limits, pauses: views.pauses)
+    }
+
+    /// See ``OutboundInspection``.
+    public func openCircuits() -> [ConnectionID: CircuitView] {
+        let now = Monotonic.now()
+        return connections.compactMapValues { $0.breaker.state(now) == .closed ? nil : view($0, now) }
+    }
+
+    private func view(_ state: ConnectionState, _ now: Monotonic) -> CircuitView {
+        CircuitView(
+            state: state.breaker.state(now).rawValue, failures: state.breaker.failures,
+            retryAfterSeconds: state.breaker.refusal(now).map { Double($0) / 1e9 },
+            lastFailure: state.breaker.failures == 0 ? nil : state.lastFailure)
+    }
+}

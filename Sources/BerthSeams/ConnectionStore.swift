@@ -1,0 +1,15 @@
+// Connections in the store.
+
+public import BerthModel
+
+/// Connections.
+public protocol ConnectionStore: Sendable {
+    /// Adds one; throws `conflict` when provider, workspace and name are taken.
+    func insertConnection(_ connection: Connection) async throws(BerthError)
+    /// Replaces one by id; throws `notFound`.
+    func updateConnection(_ connection: Connection) async throws(BerthError)
+    /// Removes one with its secrets; its events, records and runs stay until retention. False: there was none.
+    func deleteConnection(_ id: ConnectionID) async throws(BerthError) -> Bool
+    /// All, by provider and name.
+    func connections() async throws(BerthError) -> [Connection]
+}

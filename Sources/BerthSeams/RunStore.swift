@@ -1,0 +1,64 @@
+// Sync runs and checkpoints in the store.
+
+public import BerthModel
+
+/// Sync runs.
+public protocol RunStore: Sendable {
+    /// Queues a run unless one of the same connection and stream is queued or running: then throws `conflict`
+    /// naming it.
+    func enqueueRun(_ run: SyncRun) async throws(BerthError)
+    /// Takes the oldest queued or interrupted run of each idle (connection, stream), up to `limit`, for this epoch.
+    func claimRuns(limit: Int, now: Timestamp) async throws(BerthError) -> [SyncRun]
+    /// Records and checkpoint of one page in one transaction. Throws `conflict` when this epoch no longer holds it.
+    func commitPage(_ changes: [EntityChange], checkpoint: Checkpoint, run: RunID, now: Timestamp) async throws(BerthError) -> SettleReceipt
+    /// Ends a run; with `success` or `partial` remembers `until` as the stream's high-water mark (incremental and
+    /// full), deletes what a full run did not see where asked, clears or raises the connection's failure count.
+    func finishRun(_ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, now: Timestamp)
+        async throws(BerthError) -> FinishReceipt
+    /// Puts a running run back to queued (shutdown), its checkpoint kept.
+    func releaseRun(_ id: RunID) async throws(BerthError)
+    /// One run.
+    func run(_ id: RunID) async throws(BerthError) -> SyncRun?
+    /// Newest first.
+    func runs(connection: ConnectionID?, stream: StreamName?, status: RunStatus?, page: PageRequest) async throws(BerthError) -> Page<SyncRun>
+    /// Where each stream of a connection stands.
+    func streamStates(of connection: ConnectionID?) async throws(BerthError) -> [StreamState]
+}
+
+/// What the end of a run changed.
+public struct FinishReceipt: Sendable {
+    /// For the feed.
+    public var notices: [Notice]
+    /// The connection's failures in a row now.
+    public var consecutiveFailures: Int
+    /// The connection's status now.
+    public var connectionStatus: ConnectionStatus
+    /// A receipt.
+    public init(notices: [Notice], consecutiveFailures: Int, connectionStatus: ConnectionStatus) {
+        self.notices = notices
+        self.consecutiveFailures = consecutiveFailures
+        self.connectionStatus = connectionStatus
+    }
+}
+
+/// Where a stream stands.
+public struct StreamState: Sendable {
+    /// Whose.
+    public var connection: ConnectionID
+    /// Which.
+    public var stream: StreamName
+    /// Upper bound of the last run that succeeded.
+    public var highWater: Timestamp?
+    /// When its last run of any outcome was created.
+    public var lastRunAt: Timestamp?
+    /// The last run's status.
+    public var lastStatus: RunStatus?
+    /// A state.
+    public init(connection: ConnectionID, stream: StreamName, highWater: Timestamp?, lastRunAt: Timestamp?, lastStatus: RunStatus?) {
+        self.connection = connection
+        self.stream = stream
+        self.highWater = highWater
+        self.lastRunAt = lastRunAt
+        self.lastStatus = lastStatus
+    }
+}
