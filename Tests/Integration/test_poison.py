@@ -5,8 +5,10 @@ import json
 import pathlib
 import shutil
 import tempfile
+import time
 import unittest
 import urllib.parse
+from datetime import datetime
 
 from evil import evil
 from rig import Berthd, wait_for
@@ -32,12 +34,21 @@ class Poison(unittest.TestCase):
         return self.berthd.get(f"/v1/events/{event}")
 
     def test_an_event_that_kills_is_parked_after_three_attempts(self):
-        # Would break: a poison event kept alive for ever, or its batch parked with it.
+        # Would break: a poison event kept alive for ever, or its batch parked with it, or held up by it; retries long after their time.
         connection = self.berthd.post("/v1/connections", {"provider": "evil", "name": "evil"})
         bad = self.post(connection, {"id": "poison", "mode": "segv"})
         beside = [self.post(connection, {"id": f"good-{n}", "mode": "fine"}) for n in range(5)]
         for event in beside:
-            wait_for(lambda: self.event(event)["state"] == "completed", 30, "events in the same batch as the poison")
+            wait_for(lambda: self.event(event)["state"] == "completed", 10, "events in the same batch as the poison")
+        # Its retries begin when they are due: after 5 and 30 s, give or take a fifth.
+        for attempt, seconds in ((2, 5), (3, 30)):
+            due = wait_for(lambda: (lambda e: e if e["state"] == "retryable" and e["attempt"] == attempt - 1 else None)(self.event(bad)), 20,
+                           f"attempt {attempt - 1} to end")["due_at"]
+            due = datetime.fromisoformat(due.replace("Z", "+00:00")).timestamp()
+            self.assertLess(due - time.time(), seconds * 1.2 + 0.1)
+            wait_for(lambda: self.event(bad)["attempt"] == attempt, 60, f"attempt {attempt}")
+            self.assertGreaterEqual(time.time(), due)
+            self.assertLess(time.time() - due, 2, f"attempt {attempt} began too late")
         parked = wait_for(lambda: (lambda e: e if e["state"] == "discarded" else None)(self.event(bad)), 90, "the poison to be parked")
         self.assertEqual((parked["failure"]["status"], parked["attempt"]), ("crashed", 3), parked)
         self.assertIn(bad, [e["id"] for e in self.berthd.get("/v1/dead-letters")["items"]])
