@@ -73,6 +73,8 @@ enum Migrations {
         CREATE TRIGGER audit_kept BEFORE DELETE ON audit WHEN OLD.at >= (SELECT before FROM audit_retention)
           BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
         """,
+        // What a provider asked a run to wait for holds for its stream's schedule, also over restarts.
+        "ALTER TABLE stream_state ADD COLUMN not_before INTEGER",
     ]
 
     /// Brings the schema up to this program's version. `backup` is called before the first change of a database that
