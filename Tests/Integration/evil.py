@@ -5,14 +5,10 @@ from rig import ROOT
 
 SOURCE = ROOT / "plugin-sdk" / "validator" / "evil.c"
 EXPECTED = SOURCE.parent / "expected.txt"
-
-
-def evil(folder, event_batch=8):
-    """Its bundle below `folder`: an event's `mode` says what it does, its `id` is the dedup key."""
-    return bundle(folder, "evil", SOURCE, manifest("evil", f"""
+MANIFEST = manifest("evil", """
 [runtime]
 event_deadline_seconds = 1
-event_batch = {event_batch}
+event_batch = 8
 memory_mib = 64
 
 [webhook]
@@ -26,4 +22,9 @@ dedup_key = ["json:/id"]
 name = "calls"
 entity = "call"
 readable = false
-"""))
+""")
+
+
+def evil(folder, event_batch=8):
+    """Its bundle below `folder`: an event's `mode` says what it does, its `id` is the dedup key."""
+    return bundle(folder, "evil", SOURCE, MANIFEST.replace("event_batch = 8", f"event_batch = {event_batch}"))

@@ -13,7 +13,7 @@ import unittest
 import urllib.parse
 import uuid
 
-import test_misbehaviour
+import evil
 from cplugin import bundle
 from rig import Berthd, Mock, wait_for
 
@@ -133,8 +133,8 @@ class Versions(unittest.TestCase):
         shutil.rmtree(self.folder)
 
     def build(self, name, version, *defines):
-        manifest = test_misbehaviour.MANIFEST.replace('version = "1.0.0"', f'version = "{version}"')
-        return str(bundle(self.folder / name, "evil", test_misbehaviour.EVIL, manifest, defines))
+        manifest = evil.MANIFEST.replace('version = "1.0.0"', f'version = "{version}"')
+        return str(bundle(self.folder / name, "evil", evil.SOURCE, manifest, defines))
 
     def restart(self):
         self.berthd.stop()
