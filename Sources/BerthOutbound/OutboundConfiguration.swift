@@ -34,10 +34,8 @@ public struct OutboundConfiguration: Sendable {
     public var circuitOpenTime: Duration = .seconds(60)
     /// Limits that all connections of a provider share.
     public var providerLimits: [ProviderName: [PluginManifest.RateLimit]] = [:]
-    /// Non-public addresses.
+    /// Hosts, addresses, proxy and authorities, where the broker is not told to ask by connection.
     public var egress = EgressPolicy()
-    /// PEM file of certificate authorities in place of the system's.
-    public var caFile: String?
     /// `User-Agent`, unless the plugin gives one.
     public var userAgent = "Berth"
 

@@ -73,6 +73,11 @@ enum Migrations {
         CREATE TRIGGER audit_kept BEFORE DELETE ON audit WHEN OLD.at >= (SELECT before FROM audit_retention)
           BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
         """,
+        // When a value was given. Of those that are there nobody knows: their connection's age is the most it can be.
+        """
+        ALTER TABLE secret ADD COLUMN set_at INTEGER;
+        UPDATE secret SET set_at = (SELECT created FROM connection WHERE connection.id = secret.connection);
+        """,
     ]
 
     /// Brings the schema up to this program's version. `backup` is called before the first change of a database that
