@@ -120,6 +120,10 @@ struct Configuration: Sendable {
         if let workspace = Setting.workspace(in: name), WorkspaceName(workspace) == nil {
             return "'\(workspace)' in '\(name)' is no workspace's name: 1 to 64 of a-z, 0-9, '-' and '_'"
         }
+        let parts = name.split(separator: ".")
+        if parts.count > 1, parts[0] != "workspaces", Setting.nearestSection(String(parts[0])).contains("[workspaces]") {
+            return "there is no setting '\(name)'; did you mean [workspaces.\(parts[1]).egress]?"
+        }
         let nearest = Setting.nearest(name).map { "; did you mean '\($0)'?" } ?? ""
         return "there is no setting '\(name)'\(nearest)"
     }

@@ -88,7 +88,7 @@ struct ConfigurationFile {
                 continue
             }
             if found == name { return "\(path):\(index + 1)" }
-            if name.hasPrefix(found + ".") { nearest = nearest ?? index + 1 }
+            if name.hasPrefix(found + ".") || found.hasPrefix(name + ".") { nearest = nearest ?? index + 1 }
         }
         return nearest.map { "\(path):\($0)" } ?? path
     }

@@ -150,7 +150,7 @@ struct Setting: Sendable {
 
     /// `; did you mean [server]?`, or nothing.
     static func nearestSection(_ name: String) -> String {
-        NearestName.of(name, among: Set(all.map(\.section)).sorted()).map { "; did you mean [\($0)]?" } ?? ""
+        NearestName.of(name, among: (Set(all.map(\.section)).union(["workspaces"])).sorted()).map { "; did you mean [\($0)]?" } ?? ""
     }
 
     /// Reads the value from text (environment, flag); an error message otherwise.
