@@ -1,5 +1,6 @@
 """Where requests of a workspace may go, by which proxy and trusting whom: a real daemon, real proxies, TLS by authorities of our own."""
 
+import base64
 import os
 import pathlib
 import shutil
@@ -167,12 +168,14 @@ class Ways(Case):
         # Would break: a proxy from a shell's leftovers, or a no_proxy that opens a way past the operator's.
         provider, proxy, stray = self.provider(), self.proxy(), self.proxy()
         names = {name: stray.url for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")}
-        self.start({"a": f'proxy = "{proxy.url}"'}, environment={**names, "no_proxy": "*", "NO_PROXY": "*"})
-        self.add("a", provider.url("api.provider.test"))
-        self.add("b", provider.url())
-        self.works("a")
-        self.works("b")
-        self.assertEqual((len(proxy.seen), stray.accepted), (1, 0))
+        for number, environment in enumerate((names, {"no_proxy": "*", "NO_PROXY": "*"})):
+            self.start({"a": f'proxy = "{proxy.url}"'}, environment=environment)
+            self.add("a", provider.url("api.provider.test"), name=f"a{number}")
+            self.add("b", provider.url(), name=f"b{number}")
+            self.works(f"a{number}")
+            self.works(f"b{number}")
+            self.assertEqual((len(proxy.seen), stray.accepted), (number + 1, 0))
+            self.berthd.stop()
 
     def test_token_requests_go_by_the_proxy_too(self):
         # Would break: the client secret, of all things, leaves by another way, from the process that exchanges it.
@@ -213,6 +216,18 @@ class Sharing(Case):
         self.works("a")
         self.assertEqual(provider.accepted, accepted, "the trusted connection was not kept")
         self.assertEqual(len(provider.seen), 2)
+
+    def test_workspaces_share_no_connection_even_by_the_same_proxy(self):
+        # Would break: what keeps tunnels apart wherever libcurl does not (CVE-2026-3784, and what is not yet known).
+        ours = self.authority()
+        provider, proxy = self.provider(ours.context()), self.proxy()
+        same = f'proxy = "{proxy.url}"\nca_file = "{ours.file}"'
+        self.start({"one": same, "other": same})
+        for name in ("one", "other"):
+            self.add(name, provider.url("api.provider.test"))
+        for name in ("one", "other", "one", "other"):
+            self.works(name)
+        self.assertEqual((len(proxy.seen), len(provider.seen)), (2, 4))
 
     def test_proxies_told_apart_by_credentials_alone_share_no_connection(self):
         # Would break: one customer's requests run, and are accounted, in the tunnel that another's password opened.
@@ -291,6 +306,8 @@ class Secrets(Case):
                 yield str(path), path.read_bytes()
         for route in ("status", "health", "connections", "connections/a", "connections/o", "audit?limit=500", "requests", "plugins", "runs"):
             yield route, self.berthd.control("GET", "/v1/" + route).body
+        for number, answer in enumerate(self.answers):
+            yield f"answer {number}", answer.body
         yield "metrics", self.berthd.control("GET", "/metrics").body
         for process in pathlib.Path("/proc").iterdir():
             for name in ("cmdline", "environ"):
@@ -300,7 +317,6 @@ class Secrets(Case):
                     continue
 
     def hits(self):
-        import base64
         forms = {self.PASSWORD.encode(), base64.b64encode(f"user:{self.PASSWORD}".encode())}
         return [place for place, data in self.places() if any(form in data for form in forms)]
 
@@ -310,6 +326,7 @@ class Secrets(Case):
         provider, proxy = self.provider(ours.context()), self.proxy(f"user:{self.PASSWORD}")
         file = self.secret(f"user:{self.PASSWORD}\n")
         self.start({"a": f'proxy = "{proxy.url}"\nca_file = "{ours.file}"\nproxy_credentials_file = "{file}"'})
+        self.answers = []
         self.berthd.control("PUT", "/v1/log/level", {"level": "trace"})
         self.add("a", provider.url("api.provider.test"))
         self.add("a", provider.url("api.provider.test"), name="o", kind="oauth2_client_credentials", client_id="id", client_secret="s")
@@ -324,12 +341,15 @@ class Secrets(Case):
         self.assertEqual(self.hits(), [])
         provider.may_answer.set()
         caller.join()
-        for mode in ("hangs up", "speaks nonsense", "502", "407"):
+        for number, mode in enumerate(("hangs up", "speaks nonsense", "502", "407", "works")):
             proxy.mode = mode
-            self.berthd.control("POST", "/v1/connections/a/actions/call_api", {"path": "/api/me"})
-            self.berthd.post("/v1/connections/a/reset-circuit")
-        self.add("a", "https://api.provider.test:1", name="elsewhere")
-        self.berthd.control("POST", "/v1/connections/elsewhere/actions/call_api", {"path": "/api/me"})
+            # Of a host each: a tunnel that is kept would spare the proxy the question. The last leads nowhere behind the proxy.
+            self.add("a", provider.url(f"m{number}.provider.test") if mode != "works" else "https://api.provider.test:1", name=f"m{number}")
+            for route, body in (("actions/call_api", {"path": "/api/me"}), ("check", {}), ("streams/items/sync", {})):
+                self.answers.append(self.berthd.control("POST", f"/v1/connections/m{number}/{route}", body))
+            self.assertGreaterEqual(self.answers[-3].status, 400, mode)
+            wait_for(lambda: not [r for r in self.berthd.all_items("/v1/runs") if r["status"] in ("queued", "running")], 30, "the run")
+            self.answers.append(self.berthd.control("GET", f"/v1/connections/m{number}"))
         self.assertEqual(self.hits(), [])
         # The search itself finds what is there.
         planted = subprocess.Popen(["sleep", "60"], env={"X": self.PASSWORD})
@@ -399,7 +419,8 @@ class Settings(Case):
         text.write_text("not a certificate\n")
         cut = self.folder / "cut.pem"
         cut.write_text(good.read_text()[:200])
-        for path, why in {empty: "is empty", text: "holds no certificate", cut: "breaks off", self.folder / "none.pem": "No such file", self.folder: "is not a regular file"}.items():
+        for path, why in {empty: "is empty", text: "holds no certificate", cut: "breaks off", self.folder / "none.pem": "No such file",
+                          self.folder: "is not a regular file"}.items():
             for arguments in (("--check",), ()):
                 self.refused(f'[workspaces.acme.egress]\nca_file = "{path}"\n', 2, "workspaces.acme.egress.ca_file", why, "PEM file", arguments=arguments)
         fifo = self.folder / "fifo"

@@ -35,7 +35,7 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
     private let slowLimit: (bytes: Int, nanoseconds: Int64)
 
     /// libcurl's handle of one route, with the connections it keeps. One for all would share connections by libcurl's rules,
-    /// and those look at a proxy's address but not at the credentials it was given (7.88).
+    /// and those once forgot a proxy's credentials (CVE-2026-3784).
     private final class Pool {
         unowned let loop: CurlLoop
         let multi: UnsafeMutableRawPointer

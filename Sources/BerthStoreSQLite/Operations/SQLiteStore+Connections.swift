@@ -131,7 +131,8 @@ extension SQLiteStore {
         try await read { database in
             try ReadQuery("SELECT connection, slot, key_id, sealed, set_at FROM secret").all(database) { row in
                 guard let id = ConnectionID(row.text(0)) else { throw BerthError("store_corrupt", "a secret belongs to no readable connection") }
-                return (connection: id, slot: row.text(1), secret: SealedSecret(keyID: row.text(2), bytes: row.blob(3), setAt: row.optionalInt64(4).map { Timestamp(milliseconds: $0) }))
+                let setAt = row.optionalInt64(4).map { Timestamp(milliseconds: $0) }
+                return (connection: id, slot: row.text(1), secret: SealedSecret(keyID: row.text(2), bytes: row.blob(3), setAt: setAt))
             }
         }
     }
