@@ -348,7 +348,6 @@ class Secrets(Case):
             for route, body in (("actions/call_api", {"path": "/api/me"}), ("check", {}), ("streams/items/sync", {})):
                 self.answers.append(self.berthd.control("POST", f"/v1/connections/m{number}/{route}", body))
             self.assertGreaterEqual(self.answers[-3].status, 400, mode)
-            wait_for(lambda: not [r for r in self.berthd.all_items("/v1/runs") if r["status"] in ("queued", "running")], 30, "the run")
             self.answers.append(self.berthd.control("GET", f"/v1/connections/m{number}"))
         self.assertEqual(self.hits(), [])
         # The search itself finds what is there.
