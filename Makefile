@@ -5,7 +5,7 @@ PREFIX ?= /usr
 DESTDIR ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: help run build test crash bench format install dependencies bundles-debug clean
+.PHONY: help run build test crash bench format install deb dependencies bundles-debug clean
 
 help:
 	@echo "make run      build release, start the daemon with a demo workspace and mock providers"
@@ -15,6 +15,7 @@ help:
 	@echo "make crash    the long crash suite: random kill -9, every kill point, power cuts"
 	@echo "make bench    the lanes of Benchmarks/README.md beside their baselines"
 	@echo "make format   swift-format over all sources"
+	@echo "make deb      a Debian package in .build"
 	@echo "make install  binaries, plugins, units, configuration below DESTDIR"
 
 dependencies:
@@ -43,6 +44,9 @@ format:
 
 install:
 	@Scripts/install "$(DESTDIR)" "$(PREFIX)"
+
+deb: build
+	@Scripts/deb
 
 clean:
 	rm -rf .build .build-* .berth

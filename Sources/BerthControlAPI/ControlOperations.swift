@@ -71,7 +71,7 @@ public protocol ControlOperations: Sendable {
     /// `POST /v1/plugins/{id}/rollback`
     func rollbackPlugin(_ id: String, _ caller: Caller) async throws(BerthError) -> PluginView
     /// `DELETE /v1/plugins/{id}`
-    func removePlugin(_ id: String, _ caller: Caller) async throws(BerthError)
+    func removePlugin(_ id: String, _ query: ListQuery, _ caller: Caller) async throws(BerthError)
 
     /// `GET /v1/connections`
     func listConnections() async throws(BerthError) -> List<ConnectionView>

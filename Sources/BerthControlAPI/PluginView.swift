@@ -22,6 +22,8 @@ public struct PluginView: Codable, Sendable {
     public var generation: Int
     /// SHA-256 of the loaded library.
     public var digest: String
+    /// Name of the trusted key that signed the bundle; null: nobody's.
+    public var signed_by: String?
     /// Bundle folder.
     public var path: String
     /// Worker restarts since start.
@@ -42,7 +44,7 @@ public struct PluginView: Codable, Sendable {
     /// A view.
     public init(
         id: String, name: String, version: String, publisher: String, state: String, problem: Problem?, isolation: String, generation: Int,
-        digest: String, path: String, restarts: Int, workers: [Int32], settings: [String: JSONValue], credentials: [JSONValue],
+        digest: String, signed_by: String?, path: String, restarts: Int, workers: [Int32], settings: [String: JSONValue], credentials: [JSONValue],
         streams: [JSONValue], actions: [JSONValue], webhook: JSONValue
     ) {
         self.id = id
@@ -54,6 +56,7 @@ public struct PluginView: Codable, Sendable {
         self.isolation = isolation
         self.generation = generation
         self.digest = digest
+        self.signed_by = signed_by
         self.path = path
         self.restarts = restarts
         self.workers = workers

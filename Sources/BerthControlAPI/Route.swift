@@ -85,7 +85,9 @@ public struct Route: Sendable, Hashable {
         Route("POST", "/v1/plugins", .admin, .installPlugin, "Install a bundle folder", request: "InstallPlugin", response: "Plugin"),
         Route("POST", "/v1/plugins/{id}/reload", .admin, .reloadPlugin, "Load the bundle again with nothing dropped", response: "Plugin"),
         Route("POST", "/v1/plugins/{id}/rollback", .admin, .rollbackPlugin, "Go back to the generation before", response: "Plugin"),
-        Route("DELETE", "/v1/plugins/{id}", .admin, .removePlugin, "Stop and forget a plugin", response: "empty"),
+        Route(
+            "DELETE", "/v1/plugins/{id}", .admin, .removePlugin, "Stop and forget a plugin; refused while connections use it", response: "empty",
+            query: [(name: "force", help: "true: also with connections; their events wait for its return")]),
         Route("GET", "/v1/connections", .operate, .listConnections, "All connections", response: "ConnectionList"),
         Route("POST", "/v1/connections", .admin, .createConnection, "Add a connection", request: "NewConnection", response: "Connection"),
         Route("GET", "/v1/connections/{id}", .operate, .showConnection, "One connection, by id, name or provider/name", response: "Connection"),

@@ -60,7 +60,7 @@ public enum SchemaCatalog {
         ], required: ["status", "parts"]),
         "Plugin": object([
             "id": string, "name": string, "version": string, "publisher": string, "state": string, "problem": reference("Problem"),
-            "isolation": string, "generation": integer, "digest": string, "path": string, "restarts": integer, "workers": list(integer),
+            "isolation": string, "generation": integer, "digest": string, "signed_by": string, "path": string, "restarts": integer, "workers": list(integer),
             "settings": map, "credentials": list(map), "streams": list(map), "actions": list(map), "webhook": mapOrNull,
         ], required: [
             "id", "name", "version", "publisher", "state", "isolation", "generation", "digest", "path", "restarts", "workers", "settings",

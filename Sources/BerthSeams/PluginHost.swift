@@ -155,6 +155,8 @@ public struct PluginStatus: Sendable {
     public var path: String
     /// SHA-256 of the loaded library.
     public var digest: String
+    /// Name of the trusted key that signed the bundle; nil: nobody's.
+    public var signer: String?
     /// 1 for the first load, counts reloads.
     public var generation: Int
     /// Where its code runs.
@@ -173,12 +175,13 @@ public struct PluginStatus: Sendable {
 
     /// All parts.
     public init(
-        manifest: PluginManifest, path: String, digest: String, generation: Int, isolation: Isolation, state: State,
+        manifest: PluginManifest, path: String, digest: String, signer: String?, generation: Int, isolation: Isolation, state: State,
         problem: BerthError?, restarts: Int, workers: [Int32]
     ) {
         self.manifest = manifest
         self.path = path
         self.digest = digest
+        self.signer = signer
         self.generation = generation
         self.isolation = isolation
         self.state = state

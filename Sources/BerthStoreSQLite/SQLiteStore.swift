@@ -67,7 +67,7 @@ public final class SQLiteStore: Store {
         epoch = EpochID(clock, entropy)
         let now = clock.now()
         epochNumber = try await pool.write { [epoch] database in try Self.begin(epoch, at: now, database) }
-        space = try SpaceGuard(folder: (path as NSString).deletingLastPathComponent, ballastBytes: limits.ballastBytes)
+        space = SpaceGuard(folder: (path as NSString).deletingLastPathComponent, ballastBytes: limits.ballastBytes, logger: logger)
         queue = WriteQueue(pool: pool, queueMax: limits.queueMax) { [epochNumber] database in
             Writer(database: database, epoch: epochNumber, clock: clock, entropy: entropy)
         }
@@ -89,6 +89,9 @@ public final class SQLiteStore: Store {
         for await reason in queue.broken.stream { return reason }
         return nil
     }
+
+    /// Looks at the free space: gives the ballast up on a full disk, takes it again when there is room. For a daemon to which nothing is sent.
+    public func lookAtSpace() { _ = space.freeBytes() }
 
     /// Waits for running writes and closes; later calls throw.
     public func close() async {

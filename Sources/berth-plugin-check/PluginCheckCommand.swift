@@ -1,4 +1,4 @@
-// berth-plugin-check: a hostile host for plugins, and the sealing of bundles. `berthctl plugin check` and `seal` run it; it needs no
+// berth-plugin-check: a hostile host for plugins, and the sealing and signing of bundles. `berthctl plugin check` and `seal`, `sign` run it; it needs no
 // daemon and is none.
 
 import ArgumentParser
@@ -6,6 +6,6 @@ import ArgumentParser
 @main
 struct PluginCheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "berth-plugin-check", abstract: "Checks and seals plugin bundles, without a daemon.",
-        subcommands: [CheckCommand.self, SealCommand.self, CaseCommand.self])
+        commandName: "berth-plugin-check", abstract: "Checks, seals and signs plugin bundles, without a daemon.",
+        subcommands: [CheckCommand.self, SealCommand.self, SignCommand.self, CaseCommand.self])
 }

@@ -235,11 +235,20 @@ extension Daemon {
 
     /// Where bundles are and how they run.
     private func pluginConfiguration(statePath: String) throws(BerthError) -> PluginRuntimeConfiguration {
-        PluginRuntimeConfiguration(
+        var runtime = PluginRuntimeConfiguration(
             directories: configuration.list("plugins.directories"),
             managedDirectory: (statePath as NSString).deletingLastPathComponent + "/plugins",
             isolation: Isolation(rawValue: configuration.text("plugins.isolation")) ?? .worker, workerPath: try workerPath(),
             allowsWeakSandbox: configuration.text("plugins.sandbox") == "best-effort")
+        do throws(BerthError) {
+            var keys: [SignerKey] = []
+            for path in configuration.list("plugins.trusted_keys") { keys.append(try SignerKey(path: path)) }
+            runtime.signatures = try SignaturePolicy(keys: keys, isRequired: configuration.boolean("plugins.require_signature"))
+        } catch {
+            let name = error.code == "key_invalid" ? "plugins.trusted_keys" : "plugins.require_signature"
+            throw configuration.blamed(name, BerthError("configuration_invalid", error.message, hint: error.hint))
+        }
+        return runtime
     }
 
     /// berth-worker: as configured, beside this program, or where it is installed.

@@ -19,7 +19,7 @@ import Testing
         func plugin(_ problem: Problem?) -> PluginView {
             PluginView(
                 id: "a", name: "a", version: "1", publisher: "p", state: "ready", problem: problem, isolation: "worker", generation: 1, digest: "d",
-                path: "/p", restarts: 0, workers: [1], settings: [:], credentials: [], streams: [], actions: [],
+                signed_by: problem.map { _ in "acme" }, path: "/p", restarts: 0, workers: [1], settings: [:], credentials: [], streams: [], actions: [],
                 webhook: problem == nil ? .null : .object([:]))
         }
         func connection(_ isFull: Bool) -> ConnectionView {

@@ -38,8 +38,20 @@ extension ControlPlane {
         return Self.view(status)
     }
 
-    public func removePlugin(_ id: String, _ caller: Caller) async throws(BerthError) {
-        try await host.remove(try name(id))
+    public func removePlugin(_ id: String, _ query: ListQuery, _ caller: Caller) async throws(BerthError) {
+        try refuseUnknown(query, known: ["force"])
+        let provider = try name(id)
+        if let force = query["force"], force != "true", force != "false" {
+            throw BerthError(.invalid, "force: '\(force.prefix(40))' is neither true nor false")
+        }
+        let users = connections.directory.connections().filter { $0.provider == provider && $0.status != .disconnected }
+        guard users.isEmpty || query["force"] == "true" else {
+            let names = users.prefix(5).map(\.name).joined(separator: ", ") + (users.count > 5 ? ", ..." : "")
+            throw BerthError(
+                .conflict, "plugin '\(id)' is used by \(users.count == 1 ? "the connection" : "\(users.count) connections:") \(names)",
+                hint: "remove or disconnect them first, or: berthctl plugin remove \(id) --force (events then wait until the plugin is back)")
+        }
+        try await host.remove(provider)
         try await audit("plugin.removed", caller, nil, id)
     }
 
@@ -57,7 +69,7 @@ extension ControlPlane {
         return PluginView(
             id: manifest.id.text, name: manifest.name, version: manifest.version, publisher: manifest.publisher,
             state: plugin.state.rawValue, problem: plugin.problem.map { Problem($0) }, isolation: plugin.isolation.rawValue,
-            generation: plugin.generation, digest: plugin.digest, path: plugin.path, restarts: plugin.restarts, workers: plugin.workers,
+            generation: plugin.generation, digest: plugin.digest, signed_by: plugin.signer, path: plugin.path, restarts: plugin.restarts, workers: plugin.workers,
             settings: manifest.settings.mapValues { setting in
                 .object([
                     "type": .string(setting.type.rawValue), "required": .bool(setting.isRequired), "secret": .bool(setting.isSecret),

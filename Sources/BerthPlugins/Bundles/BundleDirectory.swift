@@ -18,7 +18,7 @@ public enum BundleDirectory {
     /// Every subfolder that is not hidden, by directory in the order given, then by name. A directory that does not exist holds
     /// none. The second bundle with an id is refused as `duplicate_plugin`; below `directories` one with an id that `managed`
     /// holds as well is passed over: what was installed over the control socket stands for what a package brought.
-    public static func scan(_ directories: [String], managed: String? = nil, reader: ManifestReader = ManifestReader()) -> [Finding] {
+    public static func scan(_ directories: [String], managed: String? = nil, policy: SignaturePolicy = .open) -> [Finding] {
         var findings: [Finding] = []
         var seen: [ProviderName: String] = [:]
         for directory in [managed].compactMap({ $0 }) + directories {
@@ -30,7 +30,7 @@ public enum BundleDirectory {
                 guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else { continue }
                 let result: Result<PluginBundle, BerthError>
                 do throws(BerthError) {
-                    let bundle = try PluginBundle(path: path, reader: reader)
+                    let bundle = try PluginBundle(path: path, policy: policy)
                     if let first = seen[bundle.manifest.id] {
                         if let managed, first.hasPrefix(managed + "/"), directory != managed { continue }
                         throw BerthError(

@@ -11,6 +11,8 @@ public struct PluginBundle: Sendable {
     public let manifest: PluginManifest
     /// The folder, without trailing slash.
     public let path: String
+    /// Name of the trusted key that signed it; nil: nobody's.
+    public let signer: String?
 
     /// `linux-x86_64`
     public static var platform: String {
@@ -23,12 +25,14 @@ public struct PluginBundle: Sendable {
         #endif
     }
 
-    /// Reads the manifest of a folder and checks that its id is the folder's name.
-    public init(path: String, reader: ManifestReader = ManifestReader()) throws(BerthError) {
+    /// Reads the manifest of a folder, checks that its id is the folder's name, and who signed it.
+    public init(path: String, reader: ManifestReader = ManifestReader(), policy: SignaturePolicy = .open) throws(BerthError) {
         var path = path
         while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-        manifest = try reader.read(path: path + "/plugin.toml")
+        let text = try reader.bytes(path: path + "/plugin.toml")
+        manifest = try reader.read(bytes: text, path: path + "/plugin.toml")
         self.path = path
+        signer = try policy.signer(of: text, manifest, in: path)
         let folder = path.split(separator: "/").last.map(String.init) ?? path
         guard folder == manifest.id.text else {
             throw BerthError(

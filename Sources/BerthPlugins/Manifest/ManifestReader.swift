@@ -22,7 +22,10 @@ public struct ManifestReader: Sendable {
     }
 
     /// Reads the file at `path`. Throws `manifest_missing`, `manifest_invalid` or `abi_mismatch`.
-    public func read(path: String) throws(BerthError) -> PluginManifest {
+    public func read(path: String) throws(BerthError) -> PluginManifest { try read(bytes: try bytes(path: path), path: path) }
+
+    /// The bytes of the file at `path`: what a signature covers is what is then read. Throws `manifest_missing` or `manifest_invalid`.
+    func bytes(path: String) throws(BerthError) -> [UInt8] {
         var info = stat()
         // A pipe would hold the start for ever, a device would never end; whether the file is there the reading says.
         if stat(path, &info) == 0 {
@@ -43,7 +46,11 @@ public struct ManifestReader: Sendable {
         guard data.count <= ManifestSource.bytesMax else {
             throw BerthError("manifest_invalid", "\(path) has \(data.count) bytes, \(ManifestSource.bytesMax) are allowed", hint: "is this a manifest?")
         }
-        guard let text = String(validating: data, as: UTF8.self) else {
+        return Array(data)
+    }
+
+    func read(bytes: [UInt8], path: String) throws(BerthError) -> PluginManifest {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw BerthError("manifest_invalid", "\(path) is not UTF-8", hint: "save it as UTF-8 without a byte order mark")
         }
         return try read(text: text, path: path)

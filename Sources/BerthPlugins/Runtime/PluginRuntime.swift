@@ -35,7 +35,7 @@ public final class PluginRuntime: PluginHost {
         _ configuration: PluginRuntimeConfiguration, outbound: any Outbound, secrets: any SecretStore, logger: Logger
     ) async throws(BerthError) -> PluginRuntime {
         let runtime = PluginRuntime(configuration, outbound: outbound, secrets: secrets, logger: logger)
-        let findings = BundleDirectory.scan(configuration.directories, managed: configuration.managedDirectory)
+        let findings = BundleDirectory.scan(configuration.directories, managed: configuration.managedDirectory, policy: configuration.signatures)
         await withTaskGroup(of: Void.self) { group in
             for finding in findings {
                 switch finding.result {
@@ -84,7 +84,7 @@ public final class PluginRuntime: PluginHost {
         let isQuarantined = plugin.quarantinedUntil.map { $0 > .now } ?? false
         // A worker at rest is ready: the next operation brings it up.
         return PluginStatus(
-            manifest: generation.manifest, path: plugin.path, digest: generation.digest, generation: generation.number,
+            manifest: generation.manifest, path: plugin.path, digest: generation.digest, signer: generation.bundle.signer, generation: generation.number,
             isolation: generation.isolation,
             state: isQuarantined ? .quarantined : generation.host.isRestarting ? .restarting : .ready, problem: plugin.problem, restarts: plugin.restarts,
             workers: generation.host.workers)
@@ -98,7 +98,7 @@ public final class PluginRuntime: PluginHost {
             id: id, name: name, version: "", publisher: "", license: "", abi: 0, libraries: [:], runtime: .init(), http: .init(),
             credentials: [], settings: [:], webhook: nil, streams: [], actions: [], entities: [], stateSchema: 0)
         return PluginStatus(
-            manifest: manifest, path: path, digest: "", generation: 0, isolation: .worker, state: .refused, problem: problem, restarts: 0,
+            manifest: manifest, path: path, digest: "", signer: nil, generation: 0, isolation: .worker, state: .refused, problem: problem, restarts: 0,
             workers: [])
     }
 
@@ -163,12 +163,12 @@ public final class PluginRuntime: PluginHost {
     public func reload(_ provider: ProviderName) async throws(BerthError) -> PluginStatus {
         var place = installed.withLock { $0[provider]?.path } ?? refused.withLock { refused in refused.first { $0.value.name == provider.text }?.key }
         if place == nil, copy(of: provider).isRemoved {
-            place = BundleDirectory.scan(configuration.directories, managed: configuration.managedDirectory).first { $0.name == provider.text }?.path
+            place = BundleDirectory.scan(configuration.directories, managed: configuration.managedDirectory, policy: configuration.signatures).first { $0.name == provider.text }?.path
         }
         guard let place else { throw Self.unknown(provider) }
         try copy(of: provider).markRemoved(false)
         return try await exclusively { () async throws(BerthError) in
-            do throws(BerthError) { return try await self.load(try PluginBundle(path: place)) } catch {
+            do throws(BerthError) { return try await self.load(try PluginBundle(path: place, policy: self.configuration.signatures)) } catch {
                 // The generation in service goes on; the operator is told here and in the list.
                 self.installed.withLock { $0[provider]?.problem = error }
                 throw error
@@ -225,7 +225,7 @@ public final class PluginRuntime: PluginHost {
 
     public func install(bundle path: String) async throws(BerthError) -> PluginStatus {
         guard path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(path)' is not absolute", hint: "name the bundle's folder from / on") }
-        let bundle = try PluginBundle(path: path)
+        let bundle = try PluginBundle(path: path, policy: configuration.signatures)
         let id = bundle.manifest.id
         return try await exclusively { () async throws(BerthError) in
             let target = self.configuration.managedDirectory + "/" + id.text
@@ -236,7 +236,7 @@ public final class PluginRuntime: PluginHost {
             try copy.put(from: bundle.path)
             do throws(BerthError) {
                 try copy.markRemoved(false)
-                return try await self.load(try PluginBundle(path: target))
+                return try await self.load(try PluginBundle(path: target, policy: self.configuration.signatures))
             } catch {
                 copy.takeBack()
                 throw error

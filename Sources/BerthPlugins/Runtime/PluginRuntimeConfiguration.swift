@@ -14,6 +14,8 @@ public struct PluginRuntimeConfiguration: Sendable {
     public var workerPath: String
     /// Whether a worker may run where the kernel lacks Landlock or seccomp.
     public var allowsWeakSandbox: Bool
+    /// Who may bring plugins.
+    public var signatures = SignaturePolicy.open
     /// Deaths of workers on different work within `quarantineWindow` that take a version out of service.
     public var deathsMax = 3
     /// See `deathsMax`; also how long the quarantine lasts before the version gets another chance.

@@ -47,7 +47,7 @@ struct ControlDispatch: Sendable {
         case .reloadPlugin: return .json(.ok, try await operations.reloadPlugin(try call.parameter("id"), caller))
         case .rollbackPlugin: return .json(.ok, try await operations.rollbackPlugin(try call.parameter("id"), caller))
         case .removePlugin:
-            try await operations.removePlugin(try call.parameter("id"), caller)
+            try await operations.removePlugin(try call.parameter("id"), call.query, caller)
             return Reply(.noContent)
 
         case .listConnections: return .json(.ok, try await operations.listConnections())

@@ -99,7 +99,7 @@ enum IngestReply {
         switch status.code {
         case 200: bytes.writeStaticString("HTTP/1.1 200 OK\r\n")
         case 202: bytes.writeStaticString("HTTP/1.1 202 Accepted\r\n")
-        default: bytes.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        default: bytes.writeString("HTTP/1.1 \(status.code) \(HTTPResponseStatus(statusCode: status.code).reasonPhrase)\r\n")
         }
     }
 }

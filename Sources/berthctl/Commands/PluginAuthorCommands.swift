@@ -1,4 +1,4 @@
-// plugin new|seal|check: what a plugin's author needs. They talk to no daemon.
+// plugin new|seal|sign|check: what a plugin's author needs. They talk to no daemon.
 
 import ArgumentParser
 import Foundation
@@ -34,6 +34,21 @@ extension PluginCommand {
             discussion: "Exit status: 0 sealed, 65 plugin.toml is invalid, 66 no bundle or no library there, 73 it can't be written.")
         @Argument(help: "Bundle folder.") var bundle: String
         func run() throws { try PluginCommand.reporting { try CheckProgram.become(["seal", bundle]) } }
+    }
+
+    struct Sign: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Sign a sealed bundle with an Ed25519 key, for daemons that trust it.",
+            discussion: """
+                A key: openssl genpkey -algorithm ed25519 -out key.pem && chmod 600 key.pem; its public part, for [plugins] trusted_keys: \
+                openssl pkey -in key.pem -pubout. Exit status: 0 signed, 65 bundle or key is invalid, 66 no bundle there, 73 it can't be written.
+                """)
+        @Argument(help: "Bundle folder.") var bundle: String
+        @Option(help: "PEM file with the private key, mode 0600.") var key: String
+        @Flag(help: "Keep signatures that fit and stand there already.") var add = false
+        func run() throws {
+            try PluginCommand.reporting { try CheckProgram.become(["sign", bundle, "--key", key] + (add ? ["--add"] : [])) }
+        }
     }
 
     struct Check: ParsableCommand {

@@ -1,12 +1,12 @@
-// plugin list|show|install|reload|rollback|remove; new|seal|check stand in PluginAuthorCommands.
+// plugin list|show|install|reload|rollback|remove; new|seal|sign|check stand in PluginAuthorCommands.
 
 import ArgumentParser
 import BerthModel
 
 struct PluginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plugin", abstract: "Plugins: list, look at, install, reload, roll back; make, seal and check your own.",
-        subcommands: [List.self, Show.self, Install.self, Reload.self, Rollback.self, Remove.self, New.self, Seal.self, Check.self])
+        commandName: "plugin", abstract: "Plugins: list, look at, install, reload, roll back; make, seal, sign and check your own.",
+        subcommands: [List.self, Show.self, Install.self, Reload.self, Rollback.self, Remove.self, New.self, Seal.self, Sign.self, Check.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Installed plugins.")
@@ -60,11 +60,13 @@ struct PluginCommand: ParsableCommand {
     }
 
     struct Remove: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Stop and forget a plugin; its bundle stays on disk.")
+        static let configuration = CommandConfiguration(
+            abstract: "Stop and forget a plugin; a bundle that was installed over the socket is deleted, a package's stays on disk.")
         @OptionGroup var options: SessionOptions
         @Argument(help: "Plugin id.") var id: String
+        @Flag(help: "Also while connections use it; their events wait until it is back.") var force = false
         func run() throws {
-            try Session.run(options) { _ = try $0.ask("DELETE", "/v1/plugins/\(Session.encoded(id))") }
+            try Session.run(options) { _ = try $0.ask("DELETE", "/v1/plugins/\(Session.encoded(id))\(force ? "?force=true" : "")") }
         }
     }
 }

@@ -63,6 +63,10 @@ struct Setting: Sendable {
         .init("plugins", "isolation", .choice(["worker", "in-process"]), .text("worker"), "Where plugins run unless their manifest says otherwise"),
         .init("plugins", "sandbox", .choice(["required", "best-effort"]), .text("required"), "Whether a worker may run where the kernel lacks Landlock or seccomp"),
         .init(
+            "plugins", "trusted_keys", .list, .list([]),
+            "PEM files with Ed25519 public keys of those whose signed bundles count as theirs", form: .absolutePath),
+        .init("plugins", "require_signature", .boolean, .boolean(false), "Whether a bundle without a signature by a trusted key is refused"),
+        .init(
             "plugins", "worker", .text, .text(""),
             "Path of berth-worker; empty: beside berthd, or /usr/lib/berth/berth-worker", form: .absolutePath),
         .init(
