@@ -53,7 +53,7 @@ public actor CurlOutbound: Outbound {
         policy: (@Sendable (ConnectionID) -> EgressPolicy?)? = nil
     ) throws(BerthError) {
         let made = CurlLoop(
-            connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerHost),
+            connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerRoute, configuration.maxConnectionsPerHost),
             slowLimit: (configuration.lowSpeedBytes, configuration.lowSpeedTime.nanoseconds))
         guard let made else {
             throw BerthError(.internal, "cannot set up outgoing requests: no descriptors", hint: "raise LimitNOFILE of the unit")

@@ -18,8 +18,10 @@ public struct OutboundConfiguration: Sendable {
     public var lowSpeedTime: Duration = .seconds(15)
     /// See `lowSpeedTime`.
     public var lowSpeedBytes = 1024
-    /// Kept and open connections in all.
+    /// Kept and open connections in all, of requests by the shared egress policy.
     public var maxConnections = 256
+    /// The same for each egress policy that has a route of its own.
+    public var maxConnectionsPerRoute = 64
     /// To one host and port.
     public var maxConnectionsPerHost = 32
     /// A kept connection unused for longer is not used again.

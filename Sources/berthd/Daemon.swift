@@ -28,7 +28,8 @@ struct Daemon {
         let entropy = SystemEntropy()
         let notifier = Notifier(environment: environment)
         let inherited = InheritedSockets(environment: environment)
-        try Descriptors.reserve(connections: configuration.integer("server.max_connections"), logger: logger)
+        try Descriptors.reserve(
+            connections: configuration.integer("server.max_connections") + egress.routeCount * OutboundConfiguration().maxConnectionsPerRoute, logger: logger)
         let address = try ListenAddress(configuration.text("server.listen"), setting: "server.listen")
 
         // What is kept.

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -217,6 +218,15 @@ class Sharing(Case):
         self.assertEqual(provider.accepted, accepted, "the trusted connection was not kept")
         self.assertEqual(len(provider.seen), 2)
 
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("unshare"), "only root may give the daemon another /etc/ssl")
+    def test_an_authority_stands_in_place_of_the_systems(self):
+        # Would break: a ca_file that only adds, so that any public authority still vouches for a private provider.
+        inner = "import test_egress, unittest; unittest.main(test_egress, argv=['x', 'OtherSystem'])"
+        done = subprocess.run(["unshare", "-m", sys.executable, "-W", "ignore", "-c", inner], cwd=pathlib.Path(__file__).parent, capture_output=True,
+                              text=True, env=dict(os.environ, BERTH_OWN_MOUNTS="1"))
+        self.assertIn("OK", done.stderr.splitlines()[-1], done.stderr)
+        self.assertIn("Ran 1 test", done.stderr)
+
     def test_workspaces_share_no_connection_even_by_the_same_proxy(self):
         # Would break: what keeps tunnels apart wherever libcurl does not (CVE-2026-3784, and what is not yet known).
         ours = self.authority()
@@ -244,6 +254,26 @@ class Sharing(Case):
         sent = [s.headers["proxy-authorization"] for s in proxy.seen]
         self.assertEqual((len(sent), len(set(sent))), (2, 2), sent)
         self.assertEqual(len(provider.seen), 4)
+
+
+@unittest.skipUnless(os.environ.get("BERTH_OWN_MOUNTS"), "started by the test above, in a mount namespace of its own")
+class OtherSystem(Case):
+    def test_an_authority_of_the_systems(self):
+        # Would break: as the test above says.
+        system, ours = self.authority("system"), self.authority("ours")
+        folder = self.folder / "certs"
+        folder.mkdir()
+        # As a bundle and as a folder: libcurl looks at both.
+        for name in ("ca-certificates.crt", "system.pem"):
+            shutil.copy(system.file, folder / name)
+        subprocess.run(["openssl", "rehash", str(folder)], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run(["mount", "--bind", str(folder), "/etc/ssl/certs"], check=True)
+        provider = self.provider(system.context())
+        self.start({"a": f'ca_file = "{ours.file}"'})
+        for name in ("a", "b"):
+            self.add(name, provider.url("localhost"))
+        self.works("b")
+        self.fails("a", "certificate is not trusted")
 
 
 class Hosts(Case):

@@ -31,7 +31,7 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
     private var transfers: [UnsafeMutableRawPointer: Transfer] = [:]
     private var idleHandles: [UnsafeMutableRawPointer] = []
     private var slowSweepDue = Monotonic(nanoseconds: 0)
-    private let connectionLimits: (total: Int, perHost: Int)
+    private let connectionLimits: (shared: Int, perRoute: Int, perHost: Int)
     private let slowLimit: (bytes: Int, nanoseconds: Int64)
 
     /// libcurl's handle of one route, with the connections it keeps. One for all would share connections by libcurl's rules,
@@ -48,7 +48,7 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
     }
 
     /// nil when the system gives no descriptors.
-    init?(connectionLimits: (total: Int, perHost: Int), slowLimit: (bytes: Int, nanoseconds: Int64)) {
+    init?(connectionLimits: (shared: Int, perRoute: Int, perHost: Int), slowLimit: (bytes: Int, nanoseconds: Int64)) {
         guard curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK else { return nil }
         self.connectionLimits = connectionLimits
         self.slowLimit = slowLimit
@@ -305,8 +305,9 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
         ccurl_multi_set_pointer(made, CURLMOPT_SOCKETDATA, context)
         ccurl_multi_set_pointer(made, CURLMOPT_TIMERDATA, context)
         ccurl_multi_set_long(made, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
-        ccurl_multi_set_long(made, CURLMOPT_MAXCONNECTS, connectionLimits.total)
-        ccurl_multi_set_long(made, CURLMOPT_MAX_TOTAL_CONNECTIONS, connectionLimits.total)
+        let connections = route == 0 ? connectionLimits.shared : connectionLimits.perRoute
+        ccurl_multi_set_long(made, CURLMOPT_MAXCONNECTS, connections)
+        ccurl_multi_set_long(made, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections)
         ccurl_multi_set_long(made, CURLMOPT_MAX_HOST_CONNECTIONS, connectionLimits.perHost)
         pools[route] = pool
         return pool

@@ -13,6 +13,9 @@ struct EgressSettings: Sendable {
     let shared: EgressPolicy
     private let own: [WorkspaceName: EgressPolicy]
 
+    /// Workspaces with settings, and so connections, of their own.
+    var routeCount: Int { own.count }
+
     /// A workspace's. One without settings of its own shares the route of [egress].
     func policy(of workspace: WorkspaceName) -> EgressPolicy {
         if let policy = own[workspace] { return policy }
