@@ -5,7 +5,7 @@ PREFIX ?= /usr
 DESTDIR ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: help run build test crash bench format install deb dependencies bundles-debug clean
+.PHONY: help run build test crash bench fuzz format install deb dependencies bundles-debug clean
 
 help:
 	@echo "make run      build release, start the daemon with a demo workspace and mock providers"
@@ -14,6 +14,7 @@ help:
 	@echo "make test     everything that must hold, in one run"
 	@echo "make crash    the long crash suite: random kill -9, every kill point, power cuts"
 	@echo "make bench    the lanes of Benchmarks/README.md beside their baselines"
+	@echo "make fuzz     parsers of untrusted bytes, 20 s each, with address checks"
 	@echo "make format   swift-format over all sources"
 	@echo "make deb      a Debian package in .build"
 	@echo "make install  binaries, plugins, units, configuration below DESTDIR"
@@ -39,8 +40,11 @@ crash: dependencies
 bench: build
 	@Benchmarks/run
 
+fuzz: dependencies
+	@Scripts/fuzz 20
+
 format:
-	swift format --in-place --recursive --parallel Package.swift Sources Tests Plugins plugin-sdk/swift Benchmarks
+	swift format --in-place --recursive --parallel Package.swift Sources Tests Plugins plugin-sdk/swift Benchmarks Fuzz
 
 install:
 	@Scripts/install "$(DESTDIR)" "$(PREFIX)"

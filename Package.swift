@@ -160,6 +160,17 @@ let tests: [Target] = [
         name: "BerthEngineTests", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", "BerthControlAPI", crypto, logging], swiftSettings: strict),
 ]
 
+/// Fuzz/, only where `Scripts/fuzz` asks for it: it links only with libFuzzer.
+let fuzzing: [Target] =
+    Context.environment["BERTH_FUZZ"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "berth-fuzz",
+            dependencies: ["BerthModel", "BerthSeams", "BerthWire", "BerthControlAPI", "BerthPlugins", "BerthOutbound", "BerthEngine", "CCurl"],
+            path: "Fuzz/Targets", swiftSettings: strict),
+    ]
+
 let package = Package(
     name: "berth",
     products: [
@@ -185,6 +196,6 @@ let package = Package(
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(path: "plugin-sdk/swift"),
     ],
-    targets: floor0 + floor1 + floor2 + upperFloors + side + benchmarks + plugin("ringba", "Ringba") + plugin("retreaver", "Retreaver")
+    targets: floor0 + floor1 + floor2 + upperFloors + side + benchmarks + fuzzing + plugin("ringba", "Ringba") + plugin("retreaver", "Retreaver")
         + plugin("trackdrive", "TrackDrive") + tests
 )

@@ -71,9 +71,10 @@ extension GrantKeeper {
                 TokenRequest(oauth.tokenURL, parameters, try await client(of: consent.connection), oauth), of: consent.connection, key: key,
                 basis: Self.basis(Secret(copying: code.utf8)), isOwnAddress: oauth.isOwnAddress
             ).get()
-            // A new consent may be for another account: nothing of the old grant is kept.
-            let empty = StoredGrant(accessToken: Secret(copying: [UInt8]()), obtainedAt: clock.now())
-            let grant = try await take(reply, over: empty, consent.connection, oauth)
+            // Nothing of the old grant is kept but whose it was: what is stored of one account may not be mixed with another's.
+            let known = try await load(consent.connection)?.account
+            let empty = StoredGrant(accessToken: Secret(copying: [UInt8]()), account: known, obtainedAt: clock.now())
+            let grant = try await take(reply, over: empty, consent.connection, consent.spec, isConsent: true)
             hold(grant, consent.connection)
             await announce(.connected(consent.connection, account: grant.account))
             return consent.connection

@@ -113,14 +113,16 @@ public actor GrantKeeper: Grants {
         if held[connection] == nil, let reply = await desk.interrupted(connection, key: key) {
             if let current = stored, reply.status > 0, reply.basis == Self.basis(current.refreshToken ?? current.accessToken) {
                 logger.notice("took the answer of an interrupted token request", metadata: ["connection": "\(connection)"])
-                stored = try await take(reply, over: current, connection, oauth)
+                stored = try await take(reply, over: current, connection, spec)
             } else {
                 desk.settled(connection)
             }
         }
+        // What the operator gave since then takes the place of what came of it before.
+        if let known = stored?.given, spec.kind == .refreshToken, known != Self.given(try await field("refresh_token", connection)) { stored = nil }
         let now = clock.now()
         if let stored, let reason = stored.deadReason {
-            throw GrantFailure(message: reason, hint: "berthctl connection connect NAME", isFinal: true, needsConsent: true)
+            throw GrantFailure(message: reason, hint: Self.remedy(spec.kind), isFinal: true, needsConsent: true)
         }
         if let stored, !isRefused, stored.isGood(at: now, for: 0), !stored.isDue(at: now, before: oauth.refreshBeforeSeconds) { return stored }
         let fresh = try await request(connection, spec, oauth, stored, key)
@@ -161,13 +163,14 @@ public actor GrantKeeper: Grants {
                     hint: "berthctl connection connect NAME", isFinal: true, needsConsent: true)
             }
         }
-        let before = stored ?? StoredGrant(accessToken: Secret(copying: [UInt8]()), refreshToken: refresh, obtainedAt: clock.now())
+        var before = stored ?? StoredGrant(accessToken: Secret(copying: [UInt8]()), refreshToken: refresh, obtainedAt: clock.now())
+        if stored == nil, spec.kind == .refreshToken { before.given = refresh.map(Self.given) }
         let reply = try await desk.exchange(
             TokenRequest(oauth.tokenURL, parameters, client, oauth), of: connection, key: key, basis: Self.basis(basis),
             isOwnAddress: oauth.isOwnAddress
         ).get()
         do throws(GrantFailure) {
-            return try await take(reply, over: before, connection, oauth)
+            return try await take(reply, over: before, connection, spec)
         } catch {
             // Kinds that need nobody's consent start again without the refresh token that the provider no longer takes.
             guard error.needsConsent, refresh != nil, [.clientCredentials, .password, .jwtBearer].contains(spec.kind) else { throw error }
@@ -175,31 +178,36 @@ public actor GrantKeeper: Grants {
         }
     }
 
-    /// Stores what an answer gives, over what was there. Durable when it returns; only then is the answer's file deleted.
-    func take(_ reply: ExchangeReply, over before: StoredGrant, _ connection: ConnectionID, _ oauth: OAuthSpec) async throws(GrantFailure) -> StoredGrant {
+    /// Stores what an answer gives, over what was there. Durable when it returns; only then is the answer's file deleted. `isConsent`: a
+    /// bad answer ends a consent that somebody tried, and nothing of what the connection lives on meanwhile.
+    func take(
+        _ reply: ExchangeReply, over before: StoredGrant, _ connection: ConnectionID, _ spec: CredentialSpec, isConsent: Bool = false
+    ) async throws(GrantFailure) -> StoredGrant {
         guard reply.status > 0 else {
             desk.settled(connection)
-            throw GrantFailure(message: reply.failure ?? "the token endpoint did not answer", hint: "it is tried again")
+            throw GrantFailure(message: "no answer of the token endpoint\(reply.failure.map { ": \($0)" } ?? "")", hint: "it is asked again by and by")
         }
         let read: TokenReply
-        switch TokenReply.read(reply.response, oauth) {
-        case .failure(let failure):
-            if failure.needsConsent { try await bury(before, failure, connection) }
+        let buries = !isConsent && [.authorizationCode, .refreshToken].contains(spec.kind)
+        switch TokenReply.read(reply.response, spec.oauth ?? OAuthSpec(tokenURL: ""), now: clock.now()) {
+        case .failure(var failure):
+            if failure.needsConsent, !isConsent { failure.hint = [Self.remedy(spec.kind), failure.clock].compactMap { $0 }.joined(separator: "; ") }
+            if failure.needsConsent, buries { try await bury(before, failure, connection) }
             desk.settled(connection)
             throw failure
         case .success(let good): read = good
         }
         if let known = before.account, let now = read.account, known != now {
+            let failure = Self.strangeAccount(now, known)
+            if buries { try await bury(before, failure, connection) }
             desk.settled(connection)
-            throw GrantFailure(
-                message: "the provider gave a token for account '\(now)', the connection is for '\(known)'",
-                hint: "berthctl connection connect NAME with the right account, or add another connection", isFinal: true, needsConsent: true)
+            throw failure
         }
         let now = clock.now()
         let grant = StoredGrant(
             accessToken: read.accessToken, tokenType: read.tokenType, expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
             refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope, account: read.account ?? before.account,
-            obtainedAt: now)
+            given: before.given, obtainedAt: now)
         KillPoint.reach("grant.before-store")
         try await store(grant, connection)
         KillPoint.reach("grant.after-store")
@@ -212,6 +220,54 @@ public actor GrantKeeper: Grants {
         var dead = grant
         dead.deadReason = failure.message
         try await store(dead, connection)
+    }
+
+    /// What a person does when the provider does not take a credential of this kind any more.
+    private static func remedy(_ kind: CredentialSpec.Kind) -> String {
+        switch kind {
+        case .authorizationCode, .apiKey, .basic: "the grant was revoked, has expired or was used elsewhere: berthctl connection connect NAME"
+        case .refreshToken: "the grant was revoked, has expired or was used elsewhere: give the connection a new refresh_token"
+        case .password: "check username and password of the connection"
+        case .clientCredentials: "check client_id and client_secret of the connection, and the scopes the application has"
+        case .jwtBearer: "check client_id, subject and private_key of the connection, and this machine's clock"
+        }
+    }
+
+    static func strangeAccount(_ account: String, _ known: String) -> GrantFailure {
+        GrantFailure(
+            message: "the provider gave a token for account '\(account)', the connection is for '\(known)'",
+            hint: "berthctl connection connect NAME with the right account, or add another connection for this one", isFinal: true, needsConsent: true)
+    }
+
+    // MARK: Accounts
+
+    public func identify(_ connection: ConnectionID, account: String) async throws(BerthError) {
+        while let task = renewals[connection] { _ = await task.value }
+        guard let grant = held[connection]?.grant, grant.deadReason == nil, grant.account != account else { return }
+        // In the place of a renewal, or one could store its tokens between reading and writing here.
+        let task = Task { await self.name(grant, account, connection) }
+        renewals[connection] = task
+        guard case .failure(let failure) = await task.value else { return }
+        throw BerthError(.credential, failure.message, hint: "berthctl connection show NAME")
+    }
+
+    private func name(_ grant: StoredGrant, _ account: String, _ connection: ConnectionID) async -> Result<AccessToken, AttemptFailure> {
+        defer { renewals[connection] = nil }
+        do throws(GrantFailure) {
+            if let known = grant.account {
+                let failure = Self.strangeAccount(account, known)
+                try await bury(grant, failure, connection)
+                held[connection]?.grant = nil
+                throw failure
+            }
+            var named = grant
+            named.account = account
+            try await store(named, connection)
+            held[connection]?.grant = named
+            return .success(token(named, held[connection]?.serial ?? 0))
+        } catch {
+            return .failure(await fail(error, connection))
+        }
     }
 
     // MARK: Parts
@@ -248,6 +304,8 @@ public actor GrantKeeper: Grants {
     private static func scope(_ oauth: OAuthSpec) -> [(String, String)] {
         oauth.scopes.isEmpty ? [] : [("scope", oauth.scopes.joined(separator: oauth.scopeSeparator))]
     }
+
+    private static func given(_ secret: Secret) -> String { basis(secret).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }
 
     static func basis(_ secret: Secret) -> [UInt8] { secret.withBytes { Array(SHA256.hash(data: $0)) } }
 

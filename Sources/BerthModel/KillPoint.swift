@@ -4,6 +4,8 @@
     import Glibc
 
     private let chosenKillPoint: String? = getenv("BERTH_KILLPOINT").map { String(cString: $0) }
+    /// Milliseconds between a point and the death: time in which an answer that should not be given yet gets out.
+    private let killPointDelay = getenv("BERTH_KILLPOINT_DELAY_MS").flatMap { UInt32(String(cString: $0)) } ?? 0
 #endif
 
 /// A place where dying must lose nothing and double nothing. Does nothing in release builds.
@@ -15,11 +17,14 @@ public enum KillPoint {
         "grant.before-exchange", "grant.after-spawn", "grant.after-exchange", "grant.before-store", "grant.after-store",
     ]
 
-    /// Kills the process with SIGKILL when BERTH_KILLPOINT names this point.
+    /// Kills the process with SIGKILL when BERTH_KILLPOINT names this point and `isMeant`; the thread stands still before that for
+    /// BERTH_KILLPOINT_DELAY_MS.
     @inline(__always)
-    public static func reach(_ name: StaticString) {
+    public static func reach(_ name: StaticString, if isMeant: @autoclosure () -> Bool = true) {
         #if DEBUG
-            if let chosenKillPoint, chosenKillPoint == "\(name)" { kill(getpid(), SIGKILL) }
+            guard let chosenKillPoint, chosenKillPoint == "\(name)", isMeant() else { return }
+            usleep(killPointDelay * 1000)
+            kill(getpid(), SIGKILL)
         #endif
     }
 }

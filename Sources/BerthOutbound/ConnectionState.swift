@@ -48,8 +48,8 @@ extension CurlOutbound {
     }
 
     /// The opened credential, from memory after the first time; of an OAuth kind with the token that is good now.
-    func credential(_ spec: CredentialSpec, of target: OutboundTarget) async -> Result<OpenedCredential, AttemptFailure> {
-        guard !spec.kind.isOAuth else { return await tokenCredential(spec, of: target) }
+    func credential(_ spec: CredentialSpec, of target: OutboundTarget, by deadline: Monotonic) async -> Result<OpenedCredential, AttemptFailure> {
+        guard !spec.kind.isOAuth else { return await tokenCredential(spec, of: target, by: deadline) }
         if let known = connections[target.connection]?.credentials[spec] { return .success(known) }
         let before = forgetCount
         let loaded = await ConnectionCredential.load(spec, of: target.connection, from: secrets).map { OpenedCredential(credential: $0) }
@@ -60,9 +60,11 @@ extension CurlOutbound {
         return loaded
     }
 
-    private func tokenCredential(_ spec: CredentialSpec, of target: OutboundTarget) async -> Result<OpenedCredential, AttemptFailure> {
+    private func tokenCredential(
+        _ spec: CredentialSpec, of target: OutboundTarget, by deadline: Monotonic
+    ) async -> Result<OpenedCredential, AttemptFailure> {
         guard let tokens else { return .failure(AttemptFailure(.internal, "nothing here gives tokens for kind \(spec.kind.rawValue)")) }
-        switch await tokens.token(of: target.connection, spec) {
+        switch await token(of: target.connection, spec, from: tokens, by: deadline) {
         case .failure(let failure): return .failure(failure)
         case .success(let token):
             if let known = connections[target.connection]?.credentials[spec], known.token?.serial == token.serial { return .success(known) }

@@ -109,6 +109,7 @@ extension CurlOutbound {
         for timer in admissionTimers.values { loop.unschedule(timer.id) }
         admissionTimers.removeAll()
         for id in Array(pauses.keys) { endPause(id) }
+        for id in Array(tokenWaits.keys) { endTokenWait(id, .failure(Self.closing)) }
         for transfer in running.values { transfer.markAbandoned() }
         loop.abandonAll(CURLE_ABORTED_BY_CALLBACK)
         loop.close()

@@ -33,6 +33,7 @@ public actor CurlOutbound: Outbound {
     var turns: [UInt64: CheckedContinuation<Turn, Never>] = [:]
     var readyTurns: Set<UInt64> = []
     var pauses: [UInt64: CheckedContinuation<Void, Never>] = [:]
+    var tokenWaits: [UInt64: CheckedContinuation<Result<AccessToken, AttemptFailure>, Never>] = [:]
     var running: [UInt64: Transfer] = [:]
     var nextID: UInt64 = 1
     var isClosed = false
@@ -124,7 +125,7 @@ public actor CurlOutbound: Outbound {
         let spec = request.isAuthenticated ? target.credential : nil
         var opened: OpenedCredential?
         if let spec {
-            switch await self.credential(spec, of: target) {
+            switch await self.credential(spec, of: target, by: deadline) {
             case .success(let loaded): opened = loaded
             case .failure(let failure): return .failure(failure)
             }
@@ -165,7 +166,7 @@ public actor CurlOutbound: Outbound {
             }
             // Its token may have run out while it waited its turn, or been renewed by others.
             if let spec, opened?.token != nil {
-                switch await self.credential(spec, of: target) {
+                switch await self.credential(spec, of: target, by: deadline) {
                 case .success(let fresh) where fresh.token?.serial != opened?.token?.serial:
                     opened = fresh
                     if case .success(let made) = prepare() { prepared = made }
@@ -184,7 +185,7 @@ public actor CurlOutbound: Outbound {
             if !wasRefused, case .answered(401, _) = outcome.ending, let token = opened?.token {
                 wasRefused = true
                 await tokens?.refused(token, of: target.connection)
-                if let spec, case .success(let fresh) = await self.credential(spec, of: target), fresh.token?.serial != token.serial { continue }
+                if let spec, case .success(let fresh) = await self.credential(spec, of: target, by: deadline), fresh.token?.serial != token.serial { continue }
             }
 
             let delay = configuration.retry.delay(

@@ -71,6 +71,9 @@ struct TryOutcome {
                 .remoteDown,
                 "its certificate is not trusted: \(detail); if it is of an authority of your own, name that in ca_file of \(transfer.policy.place)",
                 .final, .bad)
+        case (_, CURLE_WRITE_ERROR):
+            // Ours says no only with a breach: it is libcurl's decoder.
+            self = fail(.remoteDown, "its answer is not readable HTTP: the compressed body is damaged or goes on after its end", .final, .bad)
         case (_, CURLE_BAD_CONTENT_ENCODING), (_, CURLE_WEIRD_SERVER_REPLY), (_, CURLE_UNSUPPORTED_PROTOCOL):
             self = fail(.remoteDown, "its answer is not readable HTTP: \(detail)", .final, .bad)
         case (_, CURLE_OUT_OF_MEMORY), (_, CURLE_FAILED_INIT):

@@ -36,6 +36,9 @@ public protocol Grants: AccessTokenSource {
     /// Ends a consent with the fields the browser came back with (`code`, `state`, `error`); answers whose it was. The tokens are
     /// stored durably. `expected`: it must be this connection's; the state may then be left out when it has one consent under way.
     func complete(_ fields: [(name: String, value: String)], expected: ConnectionID?) async throws(BerthError) -> ConnectionID
+    /// Notes whose account a connection's tokens are for, where their reply does not say it. Throws when it was another one before: then
+    /// the tokens are not handed out any more, so that records of two accounts are never mixed.
+    func identify(_ connection: ConnectionID, account: String) async throws(BerthError)
     /// Gives tokens back where the provider takes them, as far as it can; answers what went wrong. What is stored stays.
     func revoke(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String?
     /// What can be told of a grant.

@@ -12,7 +12,8 @@ public protocol RunStore: Sendable {
     /// Records and checkpoint of one page in one transaction. Throws `conflict` when this epoch no longer holds it.
     func commitPage(_ changes: [EntityChange], checkpoint: Checkpoint, run: RunID, now: Timestamp) async throws(BerthError) -> SettleReceipt
     /// Ends a run; with `success` or `partial` remembers `until` as the stream's high-water mark (incremental and
-    /// full), deletes what a full run did not see where asked, clears or raises the connection's failure count.
+    /// full), deletes what a full run did not see where asked, clears or raises the connection's failure count. A failure
+    /// that asks to wait is remembered as the stream's `notBefore`, at most a day ahead.
     func finishRun(_ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, now: Timestamp)
         async throws(BerthError) -> FinishReceipt
     /// Puts a running run back to queued (shutdown), its checkpoint kept.
@@ -53,12 +54,15 @@ public struct StreamState: Sendable {
     public var lastRunAt: Timestamp?
     /// The last run's status.
     public var lastStatus: RunStatus?
+    /// Until when the provider asked to be left alone, if that ended the last run: schedules wait for it, people need not.
+    public var notBefore: Timestamp?
     /// A state.
-    public init(connection: ConnectionID, stream: StreamName, highWater: Timestamp?, lastRunAt: Timestamp?, lastStatus: RunStatus?) {
+    public init(connection: ConnectionID, stream: StreamName, highWater: Timestamp?, lastRunAt: Timestamp?, lastStatus: RunStatus?, notBefore: Timestamp? = nil) {
         self.connection = connection
         self.stream = stream
         self.highWater = highWater
         self.lastRunAt = lastRunAt
         self.lastStatus = lastStatus
+        self.notBefore = notBefore
     }
 }

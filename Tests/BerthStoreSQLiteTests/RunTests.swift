@@ -65,6 +65,29 @@ import Testing
         await store.close()
     }
 
+    // Without this a schedule asks a provider again that wants to be left alone, after a restart at the latest.
+    @Test func whatAProviderAskedForIsRememberedUntilARunSaysOtherwise() async throws {
+        let fixture = try StoreFixture()
+        var store = try await fixture.begin()
+        func end(_ status: RunStatus, asked: UInt64? = nil) async throws -> Timestamp? {
+            let run = try await claimed(store, fixture)
+            let failure = status == .failed ? AttemptFailure(.throttled, "quiet", retryAfterMilliseconds: asked) : nil
+            _ = try await store.finishRun(run.id, status: status, error: failure, deletesUnseen: nil, now: fixture.clock.now())
+            return try await store.streamStates(of: fixture.connection)[0].notBefore
+        }
+        let now = fixture.clock.now()
+        #expect(try await end(.failed, asked: 600_000) == now.adding(seconds: 600))
+        await store.close()
+        store = try await fixture.open()
+        #expect(try await store.streamStates(of: nil)[0].notBefore == now.adding(seconds: 600))
+        #expect(try await end(.cancelled) == now.adding(seconds: 600), "a person's stop says nothing of the provider")
+        #expect(try await end(.failed, asked: .max) == now.adding(seconds: 86_400), "a day at most")
+        #expect(try await end(.failed) == nil)
+        #expect(try await end(.failed, asked: 5000) != nil)
+        #expect(try await end(.success) == nil)
+        await store.close()
+    }
+
     // Without this what a provider deleted would stay for ever, or what it only did not change would go.
     @Test func aFullReadBuriesWhatItDidNotSee() async throws {
         let fixture = try StoreFixture()

@@ -17,6 +17,8 @@ from oauth_probe import OAuthMock, OAuthProbe, browse, call_api, probe  # noqa: 
 from rig import ROOT, Berthd, wait_for
 
 CLIENT = {"client_id": "mock-client", "client_secret": "mock-client-secret"}
+# Random kills, and half as many at the labelled steps.
+KILLS = int(os.environ.get("BERTH_GRANT_KILLS", "15"))
 ACCOUNT = {"extra": {"account_id": "acct-1"}}
 
 
@@ -248,10 +250,11 @@ class Kills(unittest.TestCase):
         self.assertEqual((status.status, status.json.get("output", {}).get("status")), (200, 200), (what, status, self.mock.ledger()["entries"][-3:]))
 
     def test_every_step(self):
+        # Would break: a provider that rotates refresh tokens ends the grant when the daemon comes back with the spent one.
         source = (ROOT / "Sources/BerthModel/KillPoint.swift").read_text()
         points = re.findall(r'"(grant\.[a-z-]+)"', source)
         self.assertEqual(len(points), 5)
-        for point in points:
+        for point in points * max(1, KILLS // 10):
             with self.subTest(point):
                 self.berthd.stop()
                 self.mock.expire()
@@ -264,17 +267,62 @@ class Kills(unittest.TestCase):
                 self.berthd.environment = {}
                 self.berthd.start()
                 self.assert_alive(point)
+        self.assertFalse([g for g in self.mock.told("grants")["grants"] if not g["alive"]], "a grant was lost")
+        print(f"\n  {len(points) * max(1, KILLS // 10)} kills at {len(points)} labelled steps, no grant lost", flush=True)
+
+    def where(self, before):
+        """How far the renewal had come when the daemon died: `before` token requests had been made until then."""
+        entries = self.mock.ledger()["entries"]
+        if list((self.folder / "state/grants").glob("*.reply")):
+            return "answer on disk"
+        works = any(b"exchange-token" in self.command(pid) for pid in os.listdir("/proc") if pid.isdigit())
+        if len(entries) <= before:
+            return "request process starts" if works else "nothing begun"
+        if entries[-1].get("finished_at") is None:
+            return "rotated, not answered"
+        return "answered, not on disk" if works else "stored"
+
+    def command(self, pid):
+        try:
+            return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() if os.stat(f"/proc/{pid}").st_uid == os.getuid() else b""
+        except OSError:
+            return b""
+
+    def another_life(self):
+        """A refused token asks for a renewal once in two minutes only: without this the next kill would strike none."""
+        self.berthd.kill()
+        self.berthd.start()
 
     def test_random_moments(self):
-        for number in range(int(os.environ.get("BERTH_GRANT_KILLS", "15"))):
+        # Would break: as above, between the labels too.
+        spans = []
+        for _ in range(3):
             self.mock.expire()
+            begun = time.monotonic()
+            self.assert_alive("an undisturbed renewal")
+            spans.append(time.monotonic() - begun)
+            self.another_life()
+        span, steps = sorted(spans)[1], {}
+        for number in range(KILLS):
+            self.mock.expire()
+            # Every third answer waits after the rotation: the moment at which most can be lost would be too short to be hit.
+            self.mock.fault(*(["token-slow:0.15"] if number % 3 == 0 else []))
+            before = len(self.mock.ledger()["entries"])
             thread = self.ask()
-            time.sleep((number % 15) * 0.002)
+            # Spread evenly over the time a renewal takes, and a little more.
+            time.sleep((number * 0.618034) % 1 * (span * 1.2 + (0.15 if number % 3 == 0 else 0)))
             self.berthd.kill()
+            step = self.where(before)
+            steps[step] = steps.get(step, 0) + 1
             thread.join()
+            self.mock.fault()
             self.berthd.start()
-            self.assert_alive(f"kill {number}")
+            self.assert_alive(f"kill {number} ({step})")
+            self.another_life()
         self.assertFalse([g for g in self.mock.told("grants")["grants"] if not g["alive"]], "a grant was lost")
+        told = ", ".join(f"{step}: {count}" for step, count in sorted(steps.items()))
+        print(f"\n  {KILLS} kills over {span * 1000:.0f} ms of a renewal, no grant lost ({told})", flush=True)
+        self.assertGreaterEqual(len(steps), 5 if KILLS >= 50 else 3, steps)
 
 
 if __name__ == "__main__":

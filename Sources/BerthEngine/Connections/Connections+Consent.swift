@@ -24,6 +24,17 @@ extension Connections {
         return try existing(id)
     }
 
+    /// Notes whose account a plugin's check found, where the token replies do not say it; the failure when it was another one before.
+    func strangeAccount(_ reply: [UInt8], _ connection: Connection, _ manifest: PluginManifest) async -> AttemptFailure? {
+        guard let spec = InstanceFactory(host: host).credential(of: connection, manifest), spec.kind == .authorizationCode,
+            spec.oauth?.accountPointer == nil, case .object(let members)? = JSONValue(text: reply), let account = members["account"]?.scalarText
+        else { return nil }
+        do {
+            try await grants.identify(connection.id, account: account)
+            return nil
+        } catch { return AttemptFailure(.authDenied, error.message) }
+    }
+
     /// Cuts off: tokens are given back where the provider takes them, secrets are forgotten, webhooks get 410. Records stay.
     public func disconnect(_ id: ConnectionID, actor: String) async throws(BerthError) -> Connection {
         var connection = try existing(id)
@@ -42,9 +53,16 @@ extension Connections {
     /// What happened to a grant becomes the connection's status and an audit entry.
     public func hear(_ news: GrantNews) async {
         switch news {
-        case .renewed(let id): await note("connection.token_renewed", id) { _ in }
+        case .renewed(let id):
+            let said = tokenErrors.removeValue(forKey: id)
+            await note("connection.token_renewed", id) {
+                // Only what the tokens were the cause of.
+                guard let error = $0.lastError, error == said || error.hasPrefix("no token for \(id):") else { return }
+                $0.lastError = nil
+                if $0.status == .error { $0.status = .active }
+            }
         case .connected(let id, let account):
-            // It may be another account's consent.
+            // What was kept was asked for with other rights.
             _ = await outbound.forgetAnswers(of: id, prefix: nil)
             await note("connection.connected", id, account.map { " as \($0)" } ?? "") {
                 $0.status = .active
@@ -52,8 +70,10 @@ extension Connections {
                 $0.lastError = nil
             }
         case .failed(let id, let error, let isFinal):
+            let said = error.hint.map { "\(error.message) (\($0))" } ?? error.message
+            tokenErrors[id] = said
             await note("connection.token_failed", id, ": \(error.message)") {
-                $0.lastError = error.hint.map { "\(error.message) (\($0))" } ?? error.message
+                $0.lastError = said
                 if isFinal, $0.status == .active { $0.status = .error }
             }
         }

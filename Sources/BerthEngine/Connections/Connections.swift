@@ -17,6 +17,8 @@ public actor Connections {
     let logger: Logger
     /// What intake, dispatch and syncs look connections up in.
     public nonisolated let directory: ConnectionDirectory
+    /// What was last said of tokens that could not be had.
+    var tokenErrors: [ConnectionID: String] = [:]
     /// Called after any change.
     private let onChange: @Sendable () -> Void
 
@@ -126,9 +128,12 @@ public actor Connections {
 
     /// Asks the plugin whether the credential works; the answer also sets or clears the connection's error.
     public func check(_ id: ConnectionID, actor: String) async throws(BerthError) -> Result<[UInt8], AttemptFailure> {
+        let asked = try existing(id)
+        let manifest = try manifest(of: asked.provider)
+        var result = await host.checkCredentials(for: InstanceFactory(host: host).instance(of: asked, manifest))
+        if case .success(let reply) = result, let failure = await strangeAccount(reply, asked, manifest) { result = .failure(failure) }
+        // It took its time: what was changed meanwhile stays.
         var connection = try existing(id)
-        let manifest = try manifest(of: connection.provider)
-        let result = await host.checkCredentials(for: InstanceFactory(host: host).instance(of: connection, manifest))
         switch result {
         case .success where connection.status == .error:
             connection.status = .active

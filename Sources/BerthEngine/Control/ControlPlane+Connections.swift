@@ -144,7 +144,7 @@ extension ControlPlane {
         case .failure(let failure):
             throw BerthError(
                 failure.status == .invalidEvent ? .invalid : failure.status == .notFound ? .notFound : .provider,
-                "action '\(action)' failed: \(failure.message)", hint: "status \(failure.status.rawValue)",
+                "action '\(action)' failed: \(failure.message)", hint: failure.status.advice(connection.name),
                 isRetryable: failure.status == .retry || failure.status == .throttled || failure.status == .remoteDown)
         case .success(let outcome):
             switch StreamEntities(manifest).changes(outcome.records) {

@@ -27,6 +27,9 @@ public actor Dispatcher {
     private var again: Set<ConnectionID> = []
     private var waiting: [ConnectionID] = []
     private var isStopping = false
+    /// The watch of due times while it sleeps, and the soonest due time that came up since it last looked into the store.
+    private var watch: (until: Timestamp, sleep: Task<Void, Never>)?
+    private var soonest: Timestamp?
 
     /// A dispatcher that serves at most `lanesMax` connections at once.
     public init(
@@ -70,18 +73,42 @@ public actor Dispatcher {
     /// Retries become due by the clock, and a signal can be missed only by a crash: look at start and at due times.
     private func followDueTimes() async {
         while !Task.isCancelled {
+            soonest = nil
             await startDueLanes()
+            var wait: Int64 = 5000
             do {
-                let next = try await store.nextEventDue(after: clock.now())
-                let wait = next.map { max(50, min(30_000, $0.milliseconds - clock.now().milliseconds)) } ?? 30_000
-                try await Task.sleep(for: .milliseconds(wait))
-            } catch is CancellationError {
-                return
+                let stored = try await store.nextEventDue(after: clock.now())
+                let next = [stored, soonest].compactMap { $0 }.min()
+                wait = next.map { max(50, min(30_000, $0.milliseconds - clock.now().milliseconds)) } ?? 30_000
             } catch {
                 logger.error("inbox not readable", metadata: ["error": "\(error)"])
-                guard (try? await Task.sleep(for: .seconds(5))) != nil else { return }  // only cancellation throws here
+            }
+            let sleep = Task { [wait] in _ = try? await Task.sleep(for: .milliseconds(wait)) }  // only cancellation throws here
+            watch = (clock.now().adding(milliseconds: wait), sleep)
+            await withTaskCancellationHandler { await sleep.value } onCancel: { sleep.cancel() }
+            watch = nil
+        }
+    }
+
+    /// Something becomes due then: the watch must not sleep beyond it.
+    private func look(at due: Timestamp) {
+        soonest = min(soonest ?? due, due)
+        if let watch, due < watch.until { watch.sleep.cancel() }
+    }
+
+    /// What of a settled batch comes up again: retries at their time. Events given back because a neighbour brought the plugin down
+    /// are due now; where all were given back nothing moves, and a second must pass so that this is no endless loop.
+    private func lookAgain(after settlements: [EventSettlement]) -> Bool {
+        var released = 0
+        for settlement in settlements {
+            switch settlement.verdict {
+            case .retry(let at, _): look(at: at)
+            case .release: released += 1
+            case .completed, .unsupported, .discard: break
             }
         }
+        if released == settlements.count { look(at: clock.now().adding(seconds: 1)) }
+        return released > 0 && released < settlements.count
     }
 
     private func startDueLanes() async {
@@ -148,7 +175,8 @@ public actor Dispatcher {
         KillPoint.reach("dispatch.after-settle")
         feed.publish(receipt.notices)
         report(settlements, receipt, connection, events: events.count, took: ContinuousClock.now - began)
-        return events.count == limit || again.remove(connection.id) != nil
+        let hasReleased = lookAgain(after: settlements)
+        return events.count == limit || hasReleased || again.remove(connection.id) != nil
     }
 
     /// Settles, however long the store can't: what a plugin has done must not be forgotten because the disk was full, and events

@@ -7,7 +7,7 @@ public import Logging
 
 /// Queues scheduled syncs.
 public actor Scheduler {
-    private let store: any Store
+    private let store: any RunStore & AuditStore
     private let host: any PluginHost
     private let directory: ConnectionDirectory
     private let syncs: SyncService
@@ -20,7 +20,7 @@ public actor Scheduler {
 
     /// A scheduler that hands runs to `syncs`.
     public init(
-        store: any Store, host: any PluginHost, directory: ConnectionDirectory, syncs: SyncService, zones: ZoneCatalog,
+        store: any RunStore & AuditStore, host: any PluginHost, directory: ConnectionDirectory, syncs: SyncService, zones: ZoneCatalog,
         clock: any WallClock, entropy: any Entropy, logger: Logger
     ) {
         self.store = store
@@ -52,7 +52,7 @@ public actor Scheduler {
     }
 
     /// Queues what is due; answers how long until the next.
-    private func queueDueRuns() async -> Duration {
+    func queueDueRuns() async -> Duration {
         let now = clock.now()
         var next = now.adding(seconds: 60)
         do {
@@ -67,7 +67,7 @@ public actor Scheduler {
                         next = min(next, now.adding(seconds: 1))
                         continue
                     }
-                    guard let due = nextRun(of: connection, text, state, now) else { continue }
+                    guard let due = nextRun(of: connection, name, text, state, now) else { continue }
                     guard due <= now else {
                         next = min(next, due)
                         continue
@@ -83,20 +83,28 @@ public actor Scheduler {
         return .milliseconds(max(20, next.milliseconds - clock.now().milliseconds))
     }
 
-    /// When a stream's next run is due; a stream that never ran: an interval is due at once, a cron time when it comes.
-    private func nextRun(of connection: Connection, _ text: String, _ state: StreamState?, _ now: Timestamp) -> Timestamp? {
+    /// When a stream's next run is due; a stream that never ran: an interval is due at once, a cron time when it comes. Not before
+    /// the moment that the provider asked the last run to wait for.
+    private func nextRun(of connection: Connection, _ stream: StreamName, _ text: String, _ state: StreamState?, _ now: Timestamp) -> Timestamp? {
         do {
-            let seed = connection.id.low
+            let seed = Self.seed(connection.id, stream)
             let schedule = try Schedule(text, seed: seed)
             if state?.lastRunAt == nil, case .every = schedule.timing { return now }
             let last = state?.lastRunAt ?? connection.createdAt
             let zone = try zones.zone(schedule.zoneName)
             guard let due = schedule.nextRun(lastRunAt: last, now: now, zone: zone, anchor: last) else { return nil }
-            return due < now ? due : schedule.jittered(due, seed: seed)
+            // Also when the firing has passed: whoever wakes this in between must not start all that are scattered after it.
+            let scattered = schedule.jittered(due, seed: seed)
+            return max(scattered, state?.notBefore ?? scattered)
         } catch {
             logger.error("schedule not usable", metadata: ["connection": "\(connection.id)", "schedule": "\(text)", "error": "\(error)"])
             return nil
         }
+    }
+
+    /// The same after every restart; streams of one connection differ as connections do (FNV-1a over the name).
+    private static func seed(_ connection: ConnectionID, _ stream: StreamName) -> UInt64 {
+        stream.text.utf8.reduce(connection.low) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 
     /// Queues one run, also for people. Throws `conflict` when the stream has one already.

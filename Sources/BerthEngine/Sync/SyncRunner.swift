@@ -15,7 +15,7 @@ struct SyncRunner: Sendable {
         case shutdown
     }
 
-    let store: any Store
+    let store: any RunStore
     let host: any PluginHost
     let directory: ConnectionDirectory
     let feed: EventFeed
@@ -116,7 +116,9 @@ struct SyncRunner: Sendable {
     }
 
     private func finish(_ run: SyncRun, _ status: RunStatus, _ error: AttemptFailure?, manifest: StreamSpec?, _ log: Logger) async {
-        let deletes = manifest.flatMap { $0.deletesUnseen && run.mode == .full && status == .success ? $0.entity : nil }
+        // Only a read of everything up to now that came to its end shows what is gone.
+        let showsAll = run.mode == .full && run.until >= run.createdAt && status == .success
+        let deletes = manifest.flatMap { $0.deletesUnseen && showsAll ? $0.entity : nil }
         do {
             let receipt = try await finishSurely(run, status, error, deletes, log)
             KillPoint.reach("sync.after-finish")

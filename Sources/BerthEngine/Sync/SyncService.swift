@@ -7,7 +7,7 @@ public import Logging
 
 /// Claims and runs syncs.
 public actor SyncService {
-    private let store: any Store
+    private let store: any RunStore
     private let runner: SyncRunner
     private let clock: any WallClock
     private let logger: Logger
@@ -18,10 +18,14 @@ public actor SyncService {
     private var running: [RunID: Task<Void, Never>] = [:]
     private var cancelled: Set<RunID> = []
     private var isStopping = false
+    /// Looks again after a claim that the store refused.
+    private var retry: Task<Void, Never>?
+    private var retryWait = SyncService.firstRetryWait
+    private static let firstRetryWait = Duration.milliseconds(250)
 
     /// A service that runs at most `runsMax` syncs at once.
     public init(
-        store: any Store, host: any PluginHost, directory: ConnectionDirectory, feed: EventFeed, clock: any WallClock,
+        store: any RunStore, host: any PluginHost, directory: ConnectionDirectory, feed: EventFeed, clock: any WallClock,
         metrics: EngineMetrics, logger: Logger, runsMax: Int = 8
     ) {
         self.store = store
@@ -41,6 +45,7 @@ public actor SyncService {
         wakeUp()
         for await _ in wake { await claim() }
         isStopping = true
+        retry?.cancel()
         for task in running.values { task.cancel() }
         for task in running.values { await task.value }
     }
@@ -60,9 +65,21 @@ public actor SyncService {
                 KillPoint.reach("sync.after-claim")
                 running[run.id] = Task { await self.drive(run) }
             }
+            retryWait = Self.firstRetryWait
         } catch {
-            logger.error("queued syncs not readable", metadata: ["error": "\(error)"])
+            logger.error("queued syncs not claimed, trying again", metadata: ["error": "\(error)", "wait": "\(retryWait)"])
+            claimLater()
         }
+    }
+
+    /// The next signal may be a day away: what is queued must not wait for it because the store could not write just now.
+    private func claimLater() {
+        retry?.cancel()
+        retry = Task { [retryWait] in
+            guard (try? await Task.sleep(for: retryWait)) != nil else { return }  // only cancellation throws here
+            self.wakeUp()
+        }
+        retryWait = min(retryWait * 2, .seconds(5))
     }
 
     private func drive(_ run: SyncRun) async {

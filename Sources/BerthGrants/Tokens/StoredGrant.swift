@@ -13,6 +13,8 @@ struct StoredGrant: Sendable {
     var scope: String?
     /// Who the tokens are for, where the manifest says how to tell.
     var account: String?
+    /// SHA-256 in hex of the refresh token that the operator gave and this descends from; nil: of a consent, or of credentials.
+    var given: String?
     var obtainedAt: Timestamp
     /// Why only a person can mend it; nil: it is alive.
     var deadReason: String?
@@ -41,6 +43,7 @@ extension StoredGrant {
         members["refresh_token"] = refreshToken.map { .string($0.exposedText) }
         members["scope"] = scope.map { .string($0) }
         members["account"] = account.map { .string($0) }
+        members["given"] = given.map { .string($0) }
         members["dead"] = deadReason.map { .string($0) }
         return Secret(copying: JSONValue.object(members).text.utf8)
     }
@@ -57,6 +60,7 @@ extension StoredGrant {
         refreshToken = text("refresh_token").map { Secret(copying: $0.utf8) }
         scope = text("scope")
         account = text("account")
+        given = text("given")
         obtainedAt = Timestamp(milliseconds: obtained)
         deadReason = text("dead")
     }

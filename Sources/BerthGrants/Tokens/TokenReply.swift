@@ -13,6 +13,8 @@ struct GrantFailure: Error, Sendable {
     /// The grant is gone: a person must consent again.
     var needsConsent = false
     var retryAfter: Int64?
+    /// That this machine's clock and the server's differ; nil: they do not, or it is not known.
+    var clock: String?
 }
 
 /// A good answer.
@@ -24,25 +26,39 @@ struct TokenReply {
     var scope: String?
     var account: String?
 
-    static func read(_ response: ProviderResponse, _ spec: OAuthSpec) -> Result<TokenReply, GrantFailure> {
+    static func read(_ response: ProviderResponse, _ spec: OAuthSpec, now: Timestamp) -> Result<TokenReply, GrantFailure> {
         let type = response.headers.first { $0.name == "content-type" }?.value ?? ""
         let what = "the token endpoint answered \(response.status)"
-        guard case .object(let members)? = JSONValue(text: response.body) else {
+        let document = JSONValue(text: response.body)
+        guard case .object(let members)? = document else {
             let shape =
                 response.body.isEmpty ? "without a body" : "with \(response.body.count) bytes of \(type.isEmpty ? "no type" : plain(type, 60))"
             return .failure(
                 GrantFailure(
-                    message: "\(what) \(shape), not JSON",
+                    message: "\(what) \(shape), \(document == nil ? "not JSON" : "no JSON object")",
                     hint: response.status < 500 ? "check the token address: berthctl plugin show" : "the provider is failing; it is asked again",
                     retryAfter: retryAfter(response)))
         }
-        if let failure = failure(members, response, what) { return .failure(failure) }
+        if var failure = failure(members, response, what) {
+            failure.clock = ServerClock.difference(response, now: now)
+            if let clock = failure.clock { failure.hint += "; \(clock)" }
+            return .failure(failure)
+        }
         return tokens(members, spec, what)
     }
+
+    /// What servers take in one header field is not much more.
+    private static let tokenBytesMax = 16_384
 
     private static func tokens(_ members: [String: JSONValue], _ spec: OAuthSpec, _ what: String) -> Result<TokenReply, GrantFailure> {
         guard case .string(let access)? = members["access_token"], !access.isEmpty else {
             return .failure(GrantFailure(message: "\(what) without an access_token", hint: "the provider's answer does not follow OAuth 2.0"))
+        }
+        guard access.utf8.count <= tokenBytesMax, access.utf8.allSatisfy({ (32...126).contains($0) }) else {
+            return .failure(
+                GrantFailure(
+                    message: "\(what) with an access_token of \(access.utf8.count) bytes that no header can carry",
+                    hint: "tokens are at most \(tokenBytesMax) characters of ASCII; it is asked again by and by"))
         }
         var type = "Bearer"
         if case .string(let named)? = members["token_type"], !named.isEmpty { type = named.lowercased() == "bearer" ? "Bearer" : named }

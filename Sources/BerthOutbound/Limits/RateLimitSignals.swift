@@ -11,7 +11,7 @@ enum RateLimitSignals {
         if let seconds = seconds(value) { return milliseconds(seconds) }
         let time = curl_getdate(value, nil)
         guard time >= 0 else { return nil }
-        return max(0, min(Int64(time) * 1000 - now.milliseconds, Int64(day)))
+        return max(0, min(Int64(time) * 1000 - moment(headers, now), Int64(day)))
     }
 
     /// Milliseconds to hold back though the answer was fine: nothing remains of the window; nil: go on.
@@ -36,9 +36,16 @@ enum RateLimitSignals {
         }
         guard let remaining, remaining < 1, let reset, reset > 0 else { return nil }
         // A number this large is a moment, not a duration: Unix seconds, or milliseconds.
-        if reset > 1e11 { return max(0, min(Int64(reset) - now.milliseconds, Int64(day))) }
-        if reset > 1e9 { return max(0, min(Int64(reset * 1000) - now.milliseconds, Int64(day))) }
+        if reset > 1e11 { return max(0, min(Int64(reset) - moment(headers, now), Int64(day))) }
+        if reset > 1e9 { return max(0, min(Int64(reset * 1000) - moment(headers, now), Int64(day))) }
         return milliseconds(reset)
+    }
+
+    /// Now by the clock that the answer's moments are of: the server's, where its Date says that the two differ by minutes.
+    private static func moment(_ headers: [(name: String, value: String)], _ now: Timestamp) -> Int64 {
+        guard let date = headers.first(where: { $0.name == "date" })?.value else { return now.milliseconds }
+        let there = Int64(curl_getdate(date, nil)) * 1000
+        return there >= 0 && abs(there - now.milliseconds) > 120_000 ? there : now.milliseconds
     }
 
     /// No provider may silence a connection for longer than this by one header.

@@ -133,6 +133,10 @@ final class Transfer {
             breach = .bodyTooLarge
             return 0
         }
+        // Twice as much each time, as an array does it, but never more than allowed: copying would need both at once.
+        if body.count + bytes.count > body.capacity {
+            body.reserveCapacity(min(limits.bodyBytes, max(body.capacity * 2, body.count + bytes.count)))
+        }
         body.append(contentsOf: bytes)
         return bytes.count
     }

@@ -35,7 +35,7 @@ public final class PluginRuntime: PluginHost {
         _ configuration: PluginRuntimeConfiguration, outbound: any Outbound, secrets: any SecretStore, logger: Logger
     ) async throws(BerthError) -> PluginRuntime {
         let runtime = PluginRuntime(configuration, outbound: outbound, secrets: secrets, logger: logger)
-        let findings = BundleDirectory.scan(configuration.directories, managed: configuration.managedDirectory, policy: configuration.signatures)
+        let findings = configuration.bundles()
         await withTaskGroup(of: Void.self) { group in
             for finding in findings {
                 switch finding.result {
@@ -163,7 +163,7 @@ public final class PluginRuntime: PluginHost {
     public func reload(_ provider: ProviderName) async throws(BerthError) -> PluginStatus {
         var place = installed.withLock { $0[provider]?.path } ?? refused.withLock { refused in refused.first { $0.value.name == provider.text }?.key }
         if place == nil, copy(of: provider).isRemoved {
-            place = BundleDirectory.scan(configuration.directories, managed: configuration.managedDirectory, policy: configuration.signatures).first { $0.name == provider.text }?.path
+            place = configuration.bundles().first { $0.name == provider.text }?.path
         }
         guard let place else { throw Self.unknown(provider) }
         try copy(of: provider).markRemoved(false)

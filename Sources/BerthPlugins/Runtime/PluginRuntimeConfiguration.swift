@@ -31,4 +31,9 @@ public struct PluginRuntimeConfiguration: Sendable {
         self.workerPath = workerPath
         self.allowsWeakSandbox = allowsWeakSandbox
     }
+
+    /// What lies in the folders now.
+    func bundles() -> [BundleDirectory.Finding] {
+        BundleDirectory.scan(directories, managed: managedDirectory, policy: signatures)
+    }
 }

@@ -11,7 +11,7 @@ extension SQLiteStore {
         let headers = HeaderText.encode(delivery.headers)
         // No savepoint: what can fail here (disk, damage) fails the whole transaction; an unknown connection is found
         // before the first statement changes anything.
-        queue.write(isIsolated: false, answer) { writer in
+        queue.write(isIsolated: false, isDelivery: true, answer) { writer in
             let owner = try writer.owner(delivery.connection)
             let mark = try writer.statement(
                 "INSERT INTO dedup (connection, key, event, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")

@@ -138,7 +138,9 @@ extension SQLiteStore {
             update.bind(4, try error.map(FailureText.encode))
             update.bind(5, try RunRow.encode(counts))
             try update.run()
-            try Self.noteStream(held.run, status, owner.number, writer)
+            let asked = status == .failed ? error?.retryAfterMilliseconds : nil
+            let notBefore = asked.map { now.adding(milliseconds: Int64(min($0, 86_400_000))) }
+            try Self.noteStream(held.run, status, notBefore: notBefore, owner.number, writer)
             let health = try Self.noteConnection(held.run.connection, owner, status, error, now, writer, &notices)
             let data = JSONValue.object([
                 "run": .string(id.description), "stream": .string(held.run.stream.text), "status": .string(status.rawValue),
@@ -164,18 +166,20 @@ extension SQLiteStore {
         return try update.run()
     }
 
-    private static func noteStream(_ run: SyncRun, _ status: RunStatus, _ owner: Int64, _ writer: Writer) throws {
+    private static func noteStream(_ run: SyncRun, _ status: RunStatus, notBefore: Timestamp?, _ owner: Int64, _ writer: Writer) throws {
         let reached = (status == .success || status == .partial) && run.mode != .range
         let update = try writer.statement(
             """
-            INSERT INTO stream_state (connection, stream, high_water, last_status) VALUES (?1, ?2, ?3, ?4)
+            INSERT INTO stream_state (connection, stream, high_water, last_status, not_before) VALUES (?1, ?2, ?3, ?4, ?5)
             ON CONFLICT DO UPDATE SET last_status = excluded.last_status,
+              not_before = CASE excluded.last_status WHEN 'cancelled' THEN not_before ELSE excluded.not_before END,
               high_water = max(coalesce(high_water, excluded.high_water), coalesce(excluded.high_water, high_water))
             """)
         update.bind(1, owner)
         update.bind(2, run.stream.text)
         update.bind(3, reached ? run.until.milliseconds : nil)
         update.bind(4, status.rawValue)
+        update.bind(5, notBefore?.milliseconds)
         try update.run()
     }
 
@@ -252,7 +256,7 @@ extension SQLiteStore {
         try await read { database in
             var query = ReadQuery(
                 """
-                SELECT c.id, s.stream, s.high_water, s.last_run, s.last_status FROM stream_state s
+                SELECT c.id, s.stream, s.high_water, s.last_run, s.last_status, s.not_before FROM stream_state s
                 JOIN connection c ON c.number = s.connection WHERE c.removed IS NULL
                 """)
             if let connection { query.append(" AND c.id = ?", connection.description) }
@@ -263,7 +267,8 @@ extension SQLiteStore {
                 return StreamState(
                     connection: id, stream: stream, highWater: row.optionalInt64(2).map { Timestamp(milliseconds: $0) },
                     lastRunAt: row.optionalInt64(3).map { Timestamp(milliseconds: $0) },
-                    lastStatus: row.optionalText(4).flatMap { RunStatus(rawValue: $0) })
+                    lastStatus: row.optionalText(4).flatMap { RunStatus(rawValue: $0) },
+                    notBefore: row.optionalInt64(5).map { Timestamp(milliseconds: $0) })
             }
         }
     }

@@ -73,6 +73,8 @@ enum Migrations {
         CREATE TRIGGER audit_kept BEFORE DELETE ON audit WHEN OLD.at >= (SELECT before FROM audit_retention)
           BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
         """,
+        // What a provider asked a run to wait for holds for its stream's schedule, also over restarts.
+        "ALTER TABLE stream_state ADD COLUMN not_before INTEGER",
         // When a value was given. Of those that are there nobody knows: their connection's age is the most it can be.
         """
         ALTER TABLE secret ADD COLUMN set_at INTEGER;

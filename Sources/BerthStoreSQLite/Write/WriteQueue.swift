@@ -16,6 +16,8 @@ final class WriteQueue: @unchecked Sendable {
     struct Job {
         /// Undone alone when it throws; false for writes that throw only when the whole transaction is lost.
         let isIsolated: Bool
+        /// Takes a delivery in: what its sender is told rests on this commit.
+        let isDelivery: Bool
         let run: (Writer) throws -> Void
         let finish: (BerthError?) -> Void
     }
@@ -58,10 +60,10 @@ final class WriteQueue: @unchecked Sendable {
 
     /// Runs `body` in the next transaction and answers after its commit, on the writer's thread: the answer must be
     /// quick. A refusal is answered at once.
-    func write<T>(isIsolated: Bool, _ answer: @escaping (Result<T, BerthError>) -> Void, _ body: @escaping (Writer) throws -> T) {
+    func write<T>(isIsolated: Bool, isDelivery: Bool = false, _ answer: @escaping (Result<T, BerthError>) -> Void, _ body: @escaping (Writer) throws -> T) {
         var value: T?
         enqueue(
-            Job(isIsolated: isIsolated, run: { value = try body($0) }) { error in
+            Job(isIsolated: isIsolated, isDelivery: isDelivery, run: { value = try body($0) }) { error in
                 switch (error, value) {
                 case (let error?, _): answer(.failure(error))
                 case (nil, let value?): answer(.success(value))
@@ -143,9 +145,9 @@ final class WriteQueue: @unchecked Sendable {
                             try job.run(writer)
                         }
                     }
-                    KillPoint.reach("store.before-commit")
+                    KillPoint.reach("store.before-commit", if: jobs.contains { $0.isDelivery })
                     try database.execute(sql: "COMMIT")
-                    KillPoint.reach("store.after-commit")
+                    KillPoint.reach("store.after-commit", if: jobs.contains { $0.isDelivery })
                     commits.add(1, ordering: .relaxed)
                     writer.committed()
                 } catch {
