@@ -19,7 +19,7 @@ private let noon = Timestamp(milliseconds: 1_780_000_000_000)
     let target = OutboundTarget(
         connection: ConnectionID("con_01m7yp7wfkfvnv200vwns4wyqy")!, provider: ProviderName("acme")!, baseURL: "https://api.acme.example/v1", http: http,
         credential: nil)
-    guard case .success(let egress) = EgressGuard.make(for: target, policy: EgressPolicy()) else { fatalError("the good base URL is refused") }
+    guard case .success(let egress) = EgressGuard.make(for: target, policy: EgressPolicy()) else { preconditionFailure("the good base URL is refused") }
     if case .success(let found) = egress.resolve(text(data, count)) {
         precondition(found.origin.scheme == "https", "another scheme: \(found.origin)")
         precondition(["api.acme.example", "files.acme.example"].contains(found.origin.host), "another host: \(found.origin)")
@@ -55,7 +55,7 @@ private let noon = Timestamp(milliseconds: 1_780_000_000_000)
         query: parts.count > 2 ? parts[2] : "", headers: headers, body: Array((parts.count > 3 ? parts[3] : "").utf8), remoteAddress: "192.0.2.1",
         receivedAt: noon)
     if case .verified = SignatureVerifier().verify(delivery, spec: spec, rules: ConnectionWebhook(scheme: kind), keys: [key], now: noon) {
-        fatalError("authentic without the key")
+        preconditionFailure("authentic without the key")
     }
     return 0
 }

@@ -7,9 +7,9 @@ SOURCE = ROOT / "plugin-sdk" / "validator" / "evil.c"
 EXPECTED = SOURCE.parent / "expected.txt"
 
 
-def evil(folder, event_batch=8):
+def evil(folder, event_batch=8, version="1.0.0", defines=()):
     """Its bundle below `folder`: an event's `mode` says what it does, its `id` is the dedup key."""
-    return bundle(folder, "evil", SOURCE, manifest("evil", f"""
+    text = manifest("evil", f"""
 [runtime]
 event_deadline_seconds = 1
 event_batch = {event_batch}
@@ -26,4 +26,5 @@ dedup_key = ["json:/id"]
 name = "calls"
 entity = "call"
 readable = false
-"""))
+""")
+    return bundle(folder, "evil", SOURCE, text.replace('version = "1.0.0"', f'version = "{version}"'), defines)
