@@ -40,6 +40,45 @@ public struct ConnectionView: Codable, Sendable {
     public var limits: [LimitPart]?
     /// Seconds for which the provider asked to wait, by request class (empty: all).
     public var pauses: [String: Double]?
+    /// Where its requests may go and by which way; only of a single connection.
+    public var egress: EgressPart?
+    /// When its oldest secret was set, tokens that are renewed left out; null: it has none.
+    public var credentials_set_at: Timestamp?
+    /// Whole days since then.
+    public var credentials_age_days: Int?
+    /// Whether it is time for new ones.
+    public var rotation_due: Bool
+
+    /// The egress policy of its workspace.
+    public struct EgressPart: Codable, Sendable {
+        /// Where it is set.
+        public var set_in: String
+        /// Only these; null: what manifest and base_url allow.
+        public var allowed_hosts: [String]?
+        /// None of these.
+        public var denied_hosts: [String]
+        /// Private networks that may be reached.
+        public var private_networks: [String]
+        /// Scheme, host and port; null: none.
+        public var proxy: String?
+        /// Whether the proxy is given credentials.
+        public var proxy_has_credentials: Bool
+        /// PEM file in place of the system's authorities.
+        public var ca_file: String?
+        /// A policy.
+        public init(
+            set_in: String, allowed_hosts: [String]?, denied_hosts: [String], private_networks: [String], proxy: String?, proxy_has_credentials: Bool,
+            ca_file: String?
+        ) {
+            self.set_in = set_in
+            self.allowed_hosts = allowed_hosts
+            self.denied_hosts = denied_hosts
+            self.private_networks = private_networks
+            self.proxy = proxy
+            self.proxy_has_credentials = proxy_has_credentials
+            self.ca_file = ca_file
+        }
+    }
 
     /// Whether requests are sent.
     public struct CircuitPart: Codable, Sendable {
@@ -105,11 +144,13 @@ public struct ConnectionView: Codable, Sendable {
         public var token: String?
         /// Generated secret, shown this once.
         public var secret: String?
+        /// When the token or secret was set.
+        public var secret_set_at: Timestamp?
 
         /// A view.
         public init(
             url: String, scheme: String, header: String? = nil, algorithm: String? = nil, encoding: String? = nil, prefix: String? = nil,
-            allow_ips: [String], token: String? = nil, secret: String? = nil
+            allow_ips: [String], token: String? = nil, secret: String? = nil, secret_set_at: Timestamp? = nil
         ) {
             self.url = url
             self.scheme = scheme
@@ -120,6 +161,7 @@ public struct ConnectionView: Codable, Sendable {
             self.allow_ips = allow_ips
             self.token = token
             self.secret = secret
+            self.secret_set_at = secret_set_at
         }
     }
 
@@ -127,7 +169,8 @@ public struct ConnectionView: Codable, Sendable {
     public init(
         id: String, provider: String, workspace: String, name: String, status: String, base_url: String?, credentials: JSONValue,
         settings: [String: JSONValue], webhook: WebhookView?, streams: [String: JSONValue], failures: Int, last_error: String?,
-        last_sync_at: Timestamp?, created_at: Timestamp, updated_at: Timestamp
+        last_sync_at: Timestamp?, created_at: Timestamp, updated_at: Timestamp,
+        credentials_set_at: Timestamp? = nil, credentials_age_days: Int? = nil, rotation_due: Bool = false
     ) {
         self.id = id
         self.provider = provider
@@ -144,5 +187,8 @@ public struct ConnectionView: Codable, Sendable {
         self.last_sync_at = last_sync_at
         self.created_at = created_at
         self.updated_at = updated_at
+        self.credentials_set_at = credentials_set_at
+        self.credentials_age_days = credentials_age_days
+        self.rotation_due = rotation_due
     }
 }

@@ -75,7 +75,7 @@ public enum SchemaCatalog {
             "credentials": map, "settings": map,
             "webhook": object([
                 "url": string, "scheme": string, "header": string, "algorithm": string, "encoding": string, "prefix": string,
-                "allow_ips": list(string), "token": string, "secret": string,
+                "allow_ips": list(string), "token": string, "secret": string, "secret_set_at": time,
             ], required: ["url", "scheme", "allow_ips"]), "streams": map, "failures": integer, "last_error": string, "last_sync_at": time,
             "created_at": time, "updated_at": time,
             "circuit": object(
@@ -90,8 +90,15 @@ public enum SchemaCatalog {
                         "used": integer, "retry_after_seconds": of("number"),
                     ], required: ["requests", "window_seconds", "scope", "used"])),
             "pauses": .object(["type": "object", "additionalProperties": of("number")]),
+            "egress": object(
+                [
+                    "set_in": string, "allowed_hosts": list(string), "denied_hosts": list(string), "private_networks": list(string),
+                    "proxy": string, "proxy_has_credentials": boolean, "ca_file": string,
+                ], required: ["set_in", "denied_hosts", "private_networks", "proxy_has_credentials"]),
+            "credentials_set_at": time, "credentials_age_days": integer, "rotation_due": boolean,
         ], required: [
             "id", "provider", "workspace", "name", "status", "credentials", "settings", "streams", "failures", "created_at", "updated_at",
+            "rotation_due",
         ]),
         "ConnectionList": page("Connection"),
         "RotateVault": object(["new_key": boolean]),

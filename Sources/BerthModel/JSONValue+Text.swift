@@ -22,7 +22,8 @@ extension JSONValue {
         case .null: out += "null"
         case .bool(let value): out += value ? "true" : "false"
         case .integer(let value): out += String(value)
-        case .number(let value): out += value.isFinite ? "\(value)" : "null"
+        // Beyond what a double holds a number stays one, and as good as endless: null would be another value.
+        case .number(let value): out += value.isFinite ? "\(value)" : value.isNaN ? "null" : value < 0 ? "-1e999" : "1e999"
         case .string(let value): Self.write(value, to: &out)
         case .array(let values):
             out += "["

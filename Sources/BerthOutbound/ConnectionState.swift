@@ -29,7 +29,10 @@ extension CurlOutbound {
         if let known = connections[target.connection], known.baseURL == target.baseURL, known.http == target.http {
             return .success(known.egress)
         }
-        return EgressGuard.make(for: target, policy: configuration.egress).map { egress in
+        guard let policy = policy(target.connection) else {
+            return .failure(AttemptFailure(.denied, "there is no connection \(target.connection) any more"))
+        }
+        return EgressGuard.make(for: target, policy: policy).map { egress in
             if connections[target.connection] == nil {
                 connections[target.connection] = ConnectionState(
                     provider: target.provider, baseURL: target.baseURL, http: target.http, egress: egress,

@@ -35,7 +35,7 @@ extension CurlOutbound {
             limits: AnswerLimits(
                 bodyBytes: configuration.maxResponseBytes, headerBytes: configuration.maxResponseHeaderBytes,
                 headerCount: configuration.maxResponseHeaders),
-            policy: configuration.egress, approval: prepared.approval, mayRepeat: prepared.isIdempotent
+            policy: prepared.policy, approval: prepared.approval, mayRepeat: prepared.isIdempotent
         ) {
             self.admissions[provider]?.sending(ticket, isFirst: isFirst, now: .now())
             isFirst = false
@@ -52,7 +52,8 @@ extension CurlOutbound {
         }
         running[ticket.id] = nil
         leave(ticket, provider, wasSent: transfer.sendingCount > 0)
-        if code == CURLE_OK, transfer.status > 0 {
+        // A proxy's refusal of a request in the clear looks like an answer; a provider has no such status.
+        if code == CURLE_OK, transfer.status > 0, transfer.status != 407 || prepared.policy.proxy == nil {
             return TryOutcome(answer: transfer, mask: credential?.mask, now: clock.now(), throttles: target.http.throttles)
         }
         return TryOutcome(

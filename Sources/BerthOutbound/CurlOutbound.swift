@@ -22,6 +22,8 @@ public actor CurlOutbound: Outbound {
     var cacheState = CacheState()
     let limitStore: (any RateLimitStore)?
     let requestLog: RequestLog?
+    /// The egress policy of a connection; nil: there is no such connection.
+    let policy: @Sendable (ConnectionID) -> EgressPolicy?
     /// When counts of an earlier life were taken up; nil: nothing is kept.
     var keptSince: Monotonic?
 
@@ -43,14 +45,16 @@ public actor CurlOutbound: Outbound {
 
     /// A broker; its thread starts with the first request. Without `tokens` OAuth credentials are refused; without `answers` none
     /// are kept. Without `limits` counts end with the process; with it `restoreLimits` must follow. Without `requestLog` none is
-    /// kept. Throws when the system gives no descriptors.
+    /// kept. `policy` tells a connection's egress policy (nil: no request may be made for it); without it `configuration.egress`
+    /// stands for all. Throws when the system gives no descriptors.
     public init(
         secrets: any SecretStore, configuration: OutboundConfiguration = OutboundConfiguration(), clock: any WallClock,
         entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil, tokens: (any AccessTokenSource)? = nil,
-        answers: (any ResponseCache)? = nil, limits: (any RateLimitStore)? = nil, requestLog: RequestLog? = nil
+        answers: (any ResponseCache)? = nil, limits: (any RateLimitStore)? = nil, requestLog: RequestLog? = nil,
+        policy: (@Sendable (ConnectionID) -> EgressPolicy?)? = nil
     ) throws(BerthError) {
         let made = CurlLoop(
-            connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerHost),
+            connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerRoute, configuration.maxConnectionsPerHost),
             slowLimit: (configuration.lowSpeedBytes, configuration.lowSpeedTime.nanoseconds))
         guard let made else {
             throw BerthError(.internal, "cannot set up outgoing requests: no descriptors", hint: "raise LimitNOFILE of the unit")
@@ -66,6 +70,8 @@ public actor CurlOutbound: Outbound {
         self.answers = answers
         limitStore = limits
         self.requestLog = requestLog
+        let shared = configuration.egress
+        self.policy = policy ?? { _ in shared }
     }
 
     deinit { loop.close() }

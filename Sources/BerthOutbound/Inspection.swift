@@ -18,6 +18,16 @@ extension CurlOutbound: OutboundInspection {
     }
 
     /// See ``OutboundInspection``.
+    public func egress(of connection: ConnectionID) -> EgressView? {
+        policy(connection).map { policy in
+            EgressView(
+                place: policy.place, allowedHosts: policy.allowedHosts.map { $0.map(\.description) }, deniedHosts: policy.deniedHosts.map(\.description),
+                privateNetworks: policy.privateNetworks.map(\.description), proxy: policy.proxy?.url,
+                hasProxyCredentials: policy.proxy?.credentials != nil, caFile: policy.caFile)
+        }
+    }
+
+    /// See ``OutboundInspection``.
     public func openCircuits() -> [ConnectionID: CircuitView] {
         let now = Monotonic.now()
         return connections.compactMapValues { $0.breaker.state(now) == .closed ? nil : view($0, now) }

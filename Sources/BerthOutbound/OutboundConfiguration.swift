@@ -18,8 +18,10 @@ public struct OutboundConfiguration: Sendable {
     public var lowSpeedTime: Duration = .seconds(15)
     /// See `lowSpeedTime`.
     public var lowSpeedBytes = 1024
-    /// Kept and open connections in all.
+    /// Kept and open connections in all, of requests by the shared egress policy.
     public var maxConnections = 256
+    /// The same for each egress policy that has a route of its own.
+    public var maxConnectionsPerRoute = 64
     /// To one host and port.
     public var maxConnectionsPerHost = 32
     /// A kept connection unused for longer is not used again.
@@ -34,10 +36,8 @@ public struct OutboundConfiguration: Sendable {
     public var circuitOpenTime: Duration = .seconds(60)
     /// Limits that all connections of a provider share.
     public var providerLimits: [ProviderName: [PluginManifest.RateLimit]] = [:]
-    /// Non-public addresses.
+    /// Hosts, addresses, proxy and authorities, where the broker is not told to ask by connection.
     public var egress = EgressPolicy()
-    /// PEM file of certificate authorities in place of the system's.
-    public var caFile: String?
     /// `User-Agent`, unless the plugin gives one.
     public var userAgent = "Berth"
 

@@ -12,6 +12,7 @@ final class PreparedRequest {
     let headers: HeaderList
     let body: [UInt8]
     let approval: EgressPolicy.Approval
+    let policy: EgressPolicy
     let isIdempotent: Bool
     let isSecure: Bool
     /// `GET api.example.com/v2/calls?page=***`, for people.
@@ -63,13 +64,14 @@ final class PreparedRequest {
         }
         return .success(
             PreparedRequest(
-                request, target, headers, path: credential.map { $0.mask.mask(path) } ?? path, hasKey: given.contains("idempotency-key")))
+                request, target, headers, egress.policy, path: credential.map { $0.mask.mask(path) } ?? path, hasKey: given.contains("idempotency-key")))
     }
 
     private init(
         _ request: ProviderRequest, _ target: (url: ParsedURL, origin: Origin, approval: EgressPolicy.Approval), _ headers: HeaderList,
-        path: String, hasKey: Bool
+        _ policy: EgressPolicy, path: String, hasKey: Bool
     ) {
+        self.policy = policy
         method = request.method
         url = target.url
         approval = target.approval
@@ -80,7 +82,7 @@ final class PreparedRequest {
         isIdempotent = request.isIdempotent || hasKey || RetryPolicy.isIdempotent(request.method)
         self.path = path
         host = target.origin.host
-        label = "\(request.method) \(target.origin.host)\(path)"
+        label = "\(request.method) \(target.origin.host)\(path)\(policy.proxy.map { " by \($0.url)" } ?? "")"
     }
 
     /// Path, and names of query parameters with their values masked: a value may be a person's phone number.
@@ -99,15 +101,23 @@ final class PreparedRequest {
         ccurl_set_headers(easy, headers.list)
         ccurl_set_long(easy, CURLOPT_NOSIGNAL, 1)
         // Nothing from the environment or the user's files, no way out but http and https, no second hop.
-        ccurl_set_string(easy, CURLOPT_PROXY, "")
-        ccurl_set_string(easy, CURLOPT_NOPROXY, "*")
+        if let proxy = policy.proxy {
+            proxy.apply(to: easy, caFile: policy.caFile)
+        } else {
+            ccurl_set_string(easy, CURLOPT_PROXY, "")
+            ccurl_set_string(easy, CURLOPT_NOPROXY, "*")
+        }
         ccurl_set_long(easy, CURLOPT_NETRC, Int(CURL_NETRC_IGNORED.rawValue))
         ccurl_set_string(easy, CURLOPT_PROTOCOLS_STR, isSecure ? "https" : "http")
         ccurl_set_string(easy, CURLOPT_REDIR_PROTOCOLS_STR, "https")
         ccurl_set_long(easy, CURLOPT_FOLLOWLOCATION, 0)
         ccurl_set_long(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1)
         ccurl_set_long(easy, CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-        if let caFile = configuration.caFile { ccurl_set_string(easy, CURLOPT_CAINFO, caFile) }
+        if let caFile = policy.caFile {
+            ccurl_set_string(easy, CURLOPT_CAINFO, caFile)
+            // In place of the system's: without this Debian's folder of authorities would count as well.
+            ccurl_set_string(easy, CURLOPT_CAPATH, nil)
+        }
         if isSecure {
             ccurl_set_long(easy, CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
             ccurl_set_long(easy, CURLOPT_PIPEWAIT, 1)

@@ -50,15 +50,27 @@ struct TryOutcome {
             self = fail(
                 .remoteDown, "the connection broke before an answer; not repeated, because the provider may have acted on it", .final, .bad)
         case (.address(let kind), CURLE_COULDNT_CONNECT), (.address(let kind), CURLE_ABORTED_BY_CALLBACK):
+            let what = transfer.policy.proxy == nil ? "the host" : "the proxy's name"
+            let other = transfer.policy.proxy == nil ? ", or set the connection's base_url to it" : ""
             self = fail(
                 .denied,
-                "the host leads to \(kind), which is not allowed: list its network in [egress] private_networks, "
-                    + "or set the connection's base_url to it", .final, .unknown)
+                "\(what) leads to \(kind), which is not allowed: list its network in private_networks of \(transfer.policy.place)\(other)", .final,
+                .unknown)
+        case _ where transfer.policy.proxy != nil && ProxyTrouble(code, transfer) != nil:
+            let trouble = ProxyTrouble(code, transfer)
+            self = fail(
+                .remoteDown, trouble?.reason ?? detail, trouble?.mayPass == true ? .broken(wasSent: wasSent) : .final, .bad)
         case (_, CURLE_OPERATION_TIMEDOUT):
             let what = transfer.status > 0 ? "the answer did not arrive in full" : "no answer"
             self = fail(.timeout, "\(what) within \((seconds * 10).rounded() / 10) s", .broken(wasSent: wasSent), .bad)
-        case (_, CURLE_PEER_FAILED_VERIFICATION), (_, CURLE_SSL_CACERT_BADFILE):
-            self = fail(.remoteDown, "its certificate is not trusted: \(detail)", .final, .bad)
+        case (_, CURLE_SSL_CACERT_BADFILE):
+            self = fail(
+                .remoteDown, "the certificate authorities can't be read any more: \(detail); check ca_file of \(transfer.policy.place)", .final, .bad)
+        case (_, CURLE_PEER_FAILED_VERIFICATION):
+            self = fail(
+                .remoteDown,
+                "its certificate is not trusted: \(detail); if it is of an authority of your own, name that in ca_file of \(transfer.policy.place)",
+                .final, .bad)
         case (_, CURLE_WRITE_ERROR):
             // Ours says no only with a breach: it is libcurl's decoder.
             self = fail(.remoteDown, "its answer is not readable HTTP: the compressed body is damaged or goes on after its end", .final, .bad)

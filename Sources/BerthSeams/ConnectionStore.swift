@@ -12,4 +12,6 @@ public protocol ConnectionStore: Sendable {
     func deleteConnection(_ id: ConnectionID) async throws(BerthError) -> Bool
     /// All, by provider and name.
     func connections() async throws(BerthError) -> [Connection]
+    /// When each secret of a connection, or of all, was given, by slot text.
+    func secretTimes(of connection: ConnectionID?) async throws(BerthError) -> [ConnectionID: [String: Timestamp]]
 }

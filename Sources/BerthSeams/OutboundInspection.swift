@@ -6,6 +6,8 @@ public import BerthModel
 public protocol OutboundInspection: Sendable {
     /// Circuit, limits and pauses of a connection now; `http` is its plugin's.
     func traffic(of connection: ConnectionID, _ provider: ProviderName, _ http: PluginManifest.HTTP) async -> ConnectionTraffic
+    /// The rules that a connection's requests keep to; nil when there is no such connection.
+    func egress(of connection: ConnectionID) async -> EgressView?
     /// Circuits that are not closed.
     func openCircuits() async -> [ConnectionID: CircuitView]
     /// Closes a connection's circuit by hand.

@@ -43,10 +43,13 @@ public struct SealedSecret: Sendable, Hashable {
     public var keyID: String
     /// Nonce, ciphertext and tag.
     public var bytes: [UInt8]
+    /// When the value within was given. Nil when it is stored: now; a value that is only sealed again keeps its time.
+    public var setAt: Timestamp?
     /// A sealed value.
-    public init(keyID: String, bytes: [UInt8]) {
+    public init(keyID: String, bytes: [UInt8], setAt: Timestamp? = nil) {
         self.keyID = keyID
         self.bytes = bytes
+        self.setAt = setAt
     }
 }
 

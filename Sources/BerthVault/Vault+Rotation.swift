@@ -59,7 +59,9 @@ extension Vault {
             guard let secret = SealedBox.open(sealed, connection: place.connection, slot: place.slot, with: key) else {
                 throw Self.broken(slot: place.slot, connection: place.connection, keyID: sealed.keyID)
             }
-            let again = try SealedBox.seal(secret, connection: place.connection, slot: place.slot, with: keyring.current)
+            var again = try SealedBox.seal(secret, connection: place.connection, slot: place.slot, with: keyring.current)
+            // The value is as old as it was.
+            again.setAt = sealed.setAt
             try await store.setSealedSecret(again, connection: place.connection, slot: place.slot)
             count += 1
         }

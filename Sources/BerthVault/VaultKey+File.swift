@@ -1,5 +1,4 @@
-// Reading a key file: who may own it, who may read it, and the three forms its content may have. The file is
-// checked through the descriptor it is read from, so that it cannot be swapped between check and reading.
+// Reading a key file: the three forms its content may have. Who may own and read it ProtectedFile checks.
 
 public import BerthModel
 import Glibc
@@ -9,62 +8,19 @@ extension VaultKey {
     /// regular, owned by root or the caller, with mode 0600 or stricter. `isCredential`: the file lies in
     /// `$CREDENTIALS_DIRECTORY`, where systemd's access list for the unit's user shows as a group-read bit.
     public static func load(from path: String, isCredential: Bool = false) throws(BerthError) -> VaultKey {
-        let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else {
-            let number = errno
-            throw BerthError(
-                .vaultKey, "cannot open the key file \(path): \(number == ELOOP ? "it is a symbolic link" : systemMessage(number))",
-                hint: number == ENOENT
-                    ? "make one: (umask 077; head -c 32 /dev/urandom > \(path))" : "give the path of a regular file that berthd can read")
-        }
+        let descriptor = try ProtectedFile.open(
+            path, what: "key file", code: .vaultKey, isCredential: isCredential,
+            missing: "make one: (umask 077; head -c 32 /dev/urandom > \(path))")
         defer { close(descriptor) }
-        try checkProtection(of: descriptor, path: path, isCredential: isCredential)
-
         // 129 bytes hold every accepted form; a longer file is refused unread.
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 129, alignment: 1)
-        defer {
-            if let base = buffer.baseAddress { explicit_bzero(base, buffer.count) }
-            buffer.deallocate()
-        }
-        var count = 0
-        while count < buffer.count {
-            let got = read(descriptor, buffer.baseAddress! + count, buffer.count - count)
-            if got < 0, errno == EINTR { continue }
-            guard got >= 0 else {
-                throw BerthError(.vaultKey, "cannot read the key file \(path): \(systemMessage(errno))", hint: "check the file system")
-            }
-            if got == 0 { break }
-            count += got
-        }
+        let (buffer, count) = try ProtectedFile.contents(of: descriptor, path: path, what: "key file", code: .vaultKey, bytesMax: 129)
+        defer { ProtectedFile.wipe(buffer) }
         guard let key = parse(UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])) else {
             throw BerthError(
                 .vaultKey, "the key file \(path) holds no key (\(count == buffer.count ? "more than 128" : "\(count)") bytes)",
                 hint: "it must hold 32 raw bytes, 64 hex digits or base64 of 32 bytes: (umask 077; head -c 32 /dev/urandom > \(path))")
         }
         return key
-    }
-
-    private static func checkProtection(of descriptor: Int32, path: String, isCredential: Bool) throws(BerthError) {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0 else {
-            throw BerthError(.vaultKey, "cannot look at the key file \(path): \(systemMessage(errno))", hint: "check the file system")
-        }
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw BerthError(.vaultKey, "the key file \(path) is not a regular file", hint: "give the path of a regular file")
-        }
-        let mine = geteuid()
-        guard status.st_uid == 0 || status.st_uid == mine else {
-            throw BerthError(
-                .vaultKey, "the key file \(path) belongs to uid \(status.st_uid), which is neither root nor the daemon's (\(mine))",
-                hint: "chown \(mine) \(path)")
-        }
-        let tolerated: mode_t = isCredential && status.st_uid == 0 ? 0o640 : 0o600
-        guard status.st_mode & 0o7777 & ~tolerated == 0 else {
-            throw BerthError(
-                .vaultKey,
-                "the key file \(path) has mode 0\(String(status.st_mode & 0o7777, radix: 8)): others could read it or it is executable",
-                hint: "chmod 0600 \(path)")
-        }
     }
 
     /// Decodes in place, so that no second copy of the key is left anywhere.

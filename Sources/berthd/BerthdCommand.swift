@@ -45,12 +45,13 @@ struct BerthdCommand: AsyncParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         do {
             let configuration = try Configuration.load(file: file ?? Self.defaultFile, environment: environment, flags: overrides)
+            let egress = try EgressSettings.load(configuration, environment)
             if check { return print("configuration ok") }
             Hardening.closeProcess()
             LineLogHandler.level.withLock { $0 = Logger.Level(rawValue: configuration.text("log.level")) ?? .info }
             let format = LineLogHandler.Format(rawValue: configuration.text("log.format")) ?? .json
             LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format) }
-            try await Daemon(configuration: configuration, environment: environment).run()
+            try await Daemon(configuration: configuration, egress: egress, environment: environment).run()
         } catch let error as BerthError {
             Self.report(error)
             throw ExitCode(error.code.rawValue.hasPrefix("configuration") ? 78 : 70)
@@ -69,9 +70,13 @@ struct BerthdCommand: AsyncParsableCommand {
     }
 
     private static var settingsHelp: String {
-        Setting.all.map { setting in
+        let all = Setting.all.map { setting in
             "\(setting.name)  (\(setting.environmentName), \(setting.kind.detail), default \(setting.fallback.shown))\n    \(setting.help)"
-        }.joined(separator: "\n")
+        }
+        let ofWorkspaces = Setting.ofWorkspace("NAME").map { setting in
+            "\(setting.name)  (no environment name, \(setting.kind.detail), default egress.\(setting.key))\n    \(setting.help)"
+        }
+        return (all + ofWorkspaces).joined(separator: "\n")
     }
 }
 

@@ -19,6 +19,7 @@ import UnixSignals
 
 struct Daemon {
     let configuration: Configuration
+    let egress: EgressSettings
     let environment: [String: String]
 
     func run() async throws {
@@ -27,7 +28,8 @@ struct Daemon {
         let entropy = SystemEntropy()
         let notifier = Notifier(environment: environment)
         let inherited = InheritedSockets(environment: environment)
-        try Descriptors.reserve(connections: configuration.integer("server.max_connections"), logger: logger)
+        try Descriptors.reserve(
+            connections: configuration.integer("server.max_connections") + egress.routeCount * OutboundConfiguration().maxConnectionsPerRoute, logger: logger)
         let address = try ListenAddress(configuration.text("server.listen"), setting: "server.listen")
 
         // What is kept.
@@ -45,18 +47,21 @@ struct Daemon {
         // What talks to providers.
         let metrics = EngineMetrics()
         let bridge = MetricsBridge(metrics: metrics)
-        let outgoing = try outboundConfiguration()
+        let outgoing = outboundConfiguration()
+        let directory = ConnectionDirectory()
+        // Asked by connection: who is not there any more may send nothing.
+        let policy: @Sendable (ConnectionID) -> EgressPolicy? = { [egress] id in directory.connection(id).map { egress.policy(of: $0.workspace) } }
         let news = GrantNewsRelay()
         let desk = try ExchangeDesk(
             folder: (path as NSString).deletingLastPathComponent + "/grants", program: "/proc/self/exe",
-            privateNetworks: configuration.list("egress.private_networks"), caFile: outgoing.caFile, userAgent: outgoing.userAgent)
+            egress: { policy($0).map { ExchangeEgress($0) } }, userAgent: outgoing.userAgent)
         let grants = GrantKeeper(
             secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"), tell: { await news.tell($0) })
         let answers = AnswerCache.open(configuration, storePath: path)
         let requestLog = configuration.text("log.provider_requests") == "off" ? nil : RequestLog(store: store, logger: Logger(label: "requests"))
         let outbound = try CurlOutbound(
             secrets: vault, configuration: outgoing, clock: clock, entropy: entropy, logger: Logger(label: "outbound"), observer: bridge,
-            tokens: grants, answers: answers, limits: store, requestLog: requestLog)
+            tokens: grants, answers: answers, limits: store, requestLog: requestLog, policy: policy)
         try await outbound.restoreLimits()
         warnOfMissingDirectories(logger)
         let host = try await PluginRuntime.start(
@@ -64,7 +69,6 @@ struct Daemon {
         for plugin in await host.plugins() where plugin.state != .refused { try await store.define(plugin.manifest.entities) }
 
         // What drives it.
-        let directory = ConnectionDirectory()
         let feed = EventFeed(store: store)
         let signal = WorkSignal()
         let engineLogger = Logger(label: "engine")
@@ -96,8 +100,11 @@ struct Daemon {
                 let done = try await VaultOpening.rotate(vault, configuration, environment, storePath: path, makesKey: makesKey, logger)
                 return VaultRotation(key: done.keys.first ?? "", older_keys: Array(done.keys.dropFirst()), rewrapped: done.rewrapped, current: done.current)
             })
+        let ages = CredentialAges(
+            store: store, host: host, directory: directory, clock: clock, rotationDays: configuration.integer("credentials.rotation_days"))
+        let reminder = RotationReminder(ages: ages, audit: store, clock: clock, logger: engineLogger)
         let control = ControlPlane(
-            store: store, answers: answers, host: host, connections: connections, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
+            store: store, answers: answers, host: host, connections: connections, ages: ages, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
             metrics: metrics, outbound: outbound, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)
         let announce: @Sendable () async -> Void = {
             guard listening.countDown() else { return }
@@ -132,6 +139,7 @@ struct Daemon {
             BackgroundService(name: "dispatcher") { await dispatcher.run() },
             BackgroundService(name: "syncs") { await syncs.run() },
             BackgroundService(name: "scheduler") { await scheduler.run() },
+            BackgroundService(name: "reminder") { await reminder.run() },
             controlServer,
             ingestServer,
         ]
@@ -174,16 +182,9 @@ struct Daemon {
         return String(url.dropFirst(9))
     }
 
-    private func outboundConfiguration() throws(BerthError) -> OutboundConfiguration {
+    private func outboundConfiguration() -> OutboundConfiguration {
         var outbound = OutboundConfiguration()
-        var networks: [NetworkPrefix] = []
-        for text in configuration.list("egress.private_networks") {
-            guard let network = NetworkPrefix(text) else {
-                throw BerthError("configuration_invalid", "egress.private_networks: '\(text)' is not a CIDR range", hint: "for example 10.0.0.0/8")
-            }
-            networks.append(network)
-        }
-        outbound.egress = EgressPolicy(privateNetworks: networks)
+        outbound.egress = egress.shared
         outbound.userAgent = "Berth/\(BerthVersion.current)"
         return outbound
     }

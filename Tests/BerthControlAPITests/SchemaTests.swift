@@ -28,12 +28,17 @@ import Testing
                 settings: [:],
                 webhook: isFull
                     ? .init(
-                        url: "u", scheme: "s", header: "h", algorithm: "a", encoding: "e", prefix: "p", allow_ips: [], token: "t", secret: "s") : nil,
+                        url: "u", scheme: "s", header: "h", algorithm: "a", encoding: "e", prefix: "p", allow_ips: [], token: "t", secret: "s",
+                        secret_set_at: time) : nil,
                 streams: [:], failures: 0, last_error: isFull ? "e" : nil, last_sync_at: isFull ? time : nil, created_at: time, updated_at: time)
             guard isFull else { return view }
             view.circuit = .init(state: "open", failures: 5, retry_after_seconds: 1, last_failure: "f")
             view.limits = [.init(requests: 5, window_seconds: 60, request_class: "c", scope: "provider", used: 5, retry_after_seconds: 1)]
             view.pauses = ["": 1]
+            view.egress = .init(
+                set_in: "s", allowed_hosts: ["h"], denied_hosts: [], private_networks: [], proxy: "p", proxy_has_credentials: true, ca_file: "/c")
+            view.credentials_set_at = time
+            view.credentials_age_days = 1
             return view
         }
         func request(_ isFull: Bool) -> RequestView {

@@ -106,7 +106,7 @@ struct GrantBed {
     private init(folder: String, mock: MockServer, daemon: String) throws {
         self.folder = folder
         self.mock = mock
-        desk = try ExchangeDesk(folder: folder + "/grants", program: daemon, privateNetworks: ["127.0.0.0/8"], caFile: nil, userAgent: "test")
+        desk = try ExchangeDesk(folder: folder + "/grants", program: daemon, egress: { _ in ExchangeEgress(privateNetworks: ["127.0.0.0/8"]) }, userAgent: "test")
         keeper = Self.keeper(secrets, desk)
         var oauth = OAuthSpec(tokenURL: mock.url + "/oauth/token")
         oauth.isOwnAddress = true

@@ -11,7 +11,7 @@ import Testing
     @Test func trustedServersAreReachedOverOneHTTP2Connection() async throws {
         // Without multiplexing each of a connection's requests at once would need a TLS connection of its own.
         let server = try SecureServer()
-        let broker = try outbound { $0.caFile = server.certificate }
+        let broker = try outbound { $0.egress.caFile = server.certificate }
         let target = target(server.url)
         let bodies = await withTaskGroup(of: String.self) { group in
             for _ in 0..<16 {
@@ -35,7 +35,7 @@ import Testing
         #expect(failure?.message.contains("certificate is not trusted") == true, "\(failure?.message ?? "")")
         #expect(observer.exchanges.map(\.tries) == [1])
         await broker.close()
-        let wrongName = try outbound { $0.caFile = server.certificate }
+        let wrongName = try outbound { $0.egress.caFile = server.certificate }
         let other = await wrongName.send(get("/x"), for: target(server.url.replacing("127.0.0.1", with: "localhost"))).failure
         #expect(other?.message.contains("certificate is not trusted") == true, "\(other?.message ?? "")")
         await wrongName.close()

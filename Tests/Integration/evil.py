@@ -5,10 +5,14 @@ from rig import ROOT
 
 SOURCE = ROOT / "plugin-sdk" / "validator" / "evil.c"
 EXPECTED = SOURCE.parent / "expected.txt"
-MANIFEST = manifest("evil", """
+
+
+def evil(folder, event_batch=8, version="1.0.0", defines=()):
+    """Its bundle below `folder`: an event's `mode` says what it does, its `id` is the dedup key."""
+    text = manifest("evil", f"""
 [runtime]
 event_deadline_seconds = 1
-event_batch = 8
+event_batch = {event_batch}
 memory_mib = 64
 
 [webhook]
@@ -23,8 +27,4 @@ name = "calls"
 entity = "call"
 readable = false
 """)
-
-
-def evil(folder, event_batch=8):
-    """Its bundle below `folder`: an event's `mode` says what it does, its `id` is the dedup key."""
-    return bundle(folder, "evil", SOURCE, MANIFEST.replace("event_batch = 8", f"event_batch = {event_batch}"))
+    return bundle(folder, "evil", SOURCE, text.replace('version = "1.0.0"', f'version = "{version}"'), defines)

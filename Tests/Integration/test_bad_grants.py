@@ -69,8 +69,8 @@ TOKEN = {
     "hints": (lambda p, t: endless(p, b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"), "headers are larger"),
     "redirect": (lambda p, t: p.answer(302, Location=t.trap.url + "/oauth/token"), "answered 302"),
     "redirect-307": (lambda p, t: p.answer(307, Location=t.trap.url + "/oauth/token"), "answered 307"),
-    "clock": (lambda p, t: p.json('{"error":"invalid_grant"}', 400, Date=date(3600)), "clock is 60 minutes ahead"),
-    "clock-behind": (lambda p, t: p.json('{"error":"invalid_request"}', 400, Date=date(-10_800)), "clock is 3 hours behind"),
+    "clock": (lambda p, t: p.json('{"error":"invalid_grant"}', 400, Date=date(3630)), "clock is 60 minutes ahead"),
+    "clock-behind": (lambda p, t: p.json('{"error":"invalid_request"}', 400, Date=date(-10_830)), "clock is 3 hours behind"),
 }
 # Odd but usable.
 USABLE = ('1e300', '-5', '0', '"soon"', '9223372036854775807', '-9223372036854775808', '1e999', "null", "[]", '"3600"')

@@ -180,7 +180,8 @@ class HostileProviders(unittest.TestCase):
                     grown = self.peak() - before
                     self.told(name, answer, text)
                     self.assertLess(seconds, 3.5)
-                    self.assertLess(grown, 64 << 10, "KiB")
+                    # 32 MiB are allowed, and a buffer that grows is there twice for a moment.
+                    self.assertLess(grown, 72 << 10, "KiB")
         for pid in [pid for pids in self.workers().values() for pid in pids]:
             peak = int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
             self.assertLess(peak, 64 << 10, "a worker was given what the daemon refused")

@@ -13,8 +13,7 @@ import unittest
 import urllib.parse
 import uuid
 
-import evil
-from cplugin import bundle
+from evil import evil
 from rig import Berthd, Mock, wait_for
 
 
@@ -133,8 +132,7 @@ class Versions(unittest.TestCase):
         shutil.rmtree(self.folder)
 
     def build(self, name, version, *defines):
-        manifest = evil.MANIFEST.replace('version = "1.0.0"', f'version = "{version}"')
-        return str(bundle(self.folder / name, "evil", evil.SOURCE, manifest, defines))
+        return str(evil(self.folder / name, version=version, defines=defines))
 
     def restart(self):
         self.berthd.stop()

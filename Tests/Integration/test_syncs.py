@@ -1,5 +1,6 @@
 """Sync runs as the store and the provider see them: where the next one begins, where a killed one goes on, how one is stopped."""
 
+import os
 import re
 import shutil
 import time
@@ -58,6 +59,19 @@ class Syncs(unittest.TestCase):
         whole = self.ended(self.sync(mode="full"))
         self.assertLessEqual(done["pages"], whole["pages"] + 1, (before["pages"], done["pages"], whole["pages"]))
         self.assertEqual(whole["counts"]["created"], 0)
+
+    def test_a_daemon_that_waits_for_its_schedules_sleeps(self):
+        # Would break: a whole processor for looking at schedules, and everything else slow beside it.
+        self.berthd.post("/v1/connections", self.mock.connection("ringba", name="scheduled"))
+        runs = lambda: [r["status"] for r in self.berthd.all_items("/v1/runs")]
+        wait_for(lambda: runs() and not {"queued", "running"} & set(runs()), 90, "the first scheduled runs")
+
+        def used():
+            fields = open(f"/proc/{self.berthd.process.pid}/stat").read().rsplit(")", 1)[1].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        before, began = used(), time.monotonic()
+        time.sleep(3)
+        self.assertLess(used() - before, (time.monotonic() - began) * 0.2, "seconds of processor time")
 
     def test_a_run_is_stopped_by_a_person_and_the_next_may_begin(self):
         # Would break: a run that nobody can stop, or that blocks its stream after it was.

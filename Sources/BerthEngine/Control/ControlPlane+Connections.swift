@@ -7,7 +7,8 @@ import BerthSeams
 extension ControlPlane {
     public func listConnections() async throws(BerthError) -> List<ConnectionView> {
         let states = try await store.streamStates(of: nil)
-        return List(items: connections.directory.connections().map { view($0, states, generated: nil, nil) })
+        let ages = try await ages.ages()
+        return List(items: connections.directory.connections().map { view($0, states, generated: nil, nil, ages[$0.id]) })
     }
 
     public func showConnection(_ id: String) async throws(BerthError) -> ConnectionView {
@@ -161,7 +162,8 @@ extension ControlPlane {
 
     private func view(_ connection: Connection, generated: String? = nil) async throws(BerthError) -> ConnectionView {
         let state = connection.credentialKind?.isOAuth == true ? await connections.grants.state(of: connection.id) : nil
-        var view = view(connection, try await store.streamStates(of: connection.id), generated: generated, state)
+        var view = view(connection, try await store.streamStates(of: connection.id), generated: generated, state, try await ages.ages(of: connection.id)[connection.id])
+        view.egress = await outbound.egress(of: connection.id).map { .init($0) }
         if let traffic = await traffic(of: connection) {
             view.circuit = .init(traffic.circuit)
             view.limits = traffic.limits.map { .init($0) }
@@ -203,7 +205,9 @@ extension ControlPlane {
         return draft
     }
 
-    private func view(_ connection: Connection, _ states: [StreamState], generated: String?, _ grant: GrantState?) -> ConnectionView {
+    private func view(
+        _ connection: Connection, _ states: [StreamState], generated: String?, _ grant: GrantState?, _ age: CredentialAges.Age?
+    ) -> ConnectionView {
         let manifest = host.manifest(of: connection.provider)
         var streams: [String: JSONValue] = [:]
         for stream in manifest?.streams.filter(\.isReadable) ?? [] {
@@ -219,9 +223,10 @@ extension ControlPlane {
             id: connection.id.description, provider: connection.provider.text, workspace: connection.workspace.text, name: connection.name,
             status: connection.status.rawValue, base_url: connection.baseURL,
             credentials: connection.credentialKind.map { credentialView($0, grant) } ?? .null, settings: connection.settings,
-            webhook: connection.webhook.map { webhookView($0, of: connection, manifest, generated) }, streams: streams,
+            webhook: connection.webhook.map { webhookView($0, of: connection, manifest, generated, age?.webhookSetAt) }, streams: streams,
             failures: connection.consecutiveFailures, last_error: connection.lastError, last_sync_at: connection.lastSyncAt,
-            created_at: connection.createdAt, updated_at: connection.updatedAt)
+            created_at: connection.createdAt, updated_at: connection.updatedAt, credentials_set_at: age?.setAt, credentials_age_days: age?.days,
+            rotation_due: age?.isDue ?? false)
     }
 
     private func credentialView(_ kind: CredentialSpec.Kind, _ grant: GrantState?) -> JSONValue {
@@ -235,9 +240,9 @@ extension ControlPlane {
         return .object(members)
     }
 
-    private func webhookView(_ rules: ConnectionWebhook, of connection: Connection, _ manifest: PluginManifest?, _ generated: String?)
-        -> ConnectionView.WebhookView
-    {
+    private func webhookView(
+        _ rules: ConnectionWebhook, of connection: Connection, _ manifest: PluginManifest?, _ generated: String?, _ setAt: Timestamp?
+    ) -> ConnectionView.WebhookView {
         let url = "\(facts.publicURL())/webhooks/\(connection.provider)/\(connection.id)"
         let hmac = rules.scheme == .hmac ? manifest?.webhook?.hmac : nil
         let isToken = rules.scheme == .token
@@ -246,6 +251,6 @@ extension ControlPlane {
             header: rules.scheme == .hmac ? rules.header ?? hmac?.header : nil,
             algorithm: hmac.map { (rules.algorithm ?? $0.algorithm).rawValue }, encoding: hmac.map { (rules.encoding ?? $0.encoding).rawValue },
             prefix: rules.scheme == .hmac ? rules.prefix ?? hmac?.prefix : nil, allow_ips: rules.allowIPs,
-            token: isToken ? generated : nil, secret: isToken ? nil : generated)
+            token: isToken ? generated : nil, secret: isToken ? nil : generated, secret_set_at: setAt)
     }
 }

@@ -52,7 +52,18 @@ extension ControlPlane {
             parts.append(part(of: connection))
         }
         parts += await circuitParts()
+        if let credentials = await credentialsPart() { parts.append(credentials) }
         return Health(parts: parts)
+    }
+
+    /// A notice only: an old credential works as well as a new one.
+    private func credentialsPart() async -> Health.Part? {
+        // Where the store can't be read, its own part says so.
+        guard let due = try? await ages.due(), !due.isEmpty else { return nil }
+        return Health.Part(
+            name: "credentials", status: "ok",
+            detail: "\(due.count) connection\(due.count == 1 ? " has" : "s have") credentials that are due for new ones: \(RotationReminder.text(due))",
+            hint: "berthctl connection set-credentials NAME --credential FIELD=@FILE; [credentials] rotation_days is the age")
     }
 
     private func part(of connection: Connection) -> Health.Part {
@@ -86,6 +97,11 @@ extension ControlPlane {
         for (id, circuit) in await outbound.openCircuits() {
             guard let connection = connections.directory.connection(id) else { continue }
             metricsRegistry.circuitState(provider: connection.provider.text, connection: id.description, state: circuit.state == "open" ? 2 : 1)
+        }
+        // As there: a scrape shows the rest when the store can't be read.
+        if let ages = try? await ages.ages() {
+            metricsRegistry.credentialAges(
+                ages.compactMap { id, age in age.days.map { (connection: id, days: $0) } }, due: ages.values.count { $0.isDue })
         }
         return await metricsRegistry.render(store: store, answers: answers, host: host, feed: feed, now: clock.now())
     }

@@ -74,3 +74,11 @@ extension ConnectionView.LimitPart {
             scope: view.limit.scope.rawValue, used: view.used, retry_after_seconds: view.retryAfterSeconds)
     }
 }
+
+extension ConnectionView.EgressPart {
+    init(_ view: EgressView) {
+        self.init(
+            set_in: view.place, allowed_hosts: view.allowedHosts, denied_hosts: view.deniedHosts, private_networks: view.privateNetworks,
+            proxy: view.proxy, proxy_has_credentials: view.hasProxyCredentials, ca_file: view.caFile)
+    }
+}

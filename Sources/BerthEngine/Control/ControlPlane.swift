@@ -11,6 +11,7 @@ public struct ControlPlane: ControlOperations {
     let answers: (any ResponseCache)?
     let host: any PluginHost
     let connections: Connections
+    let ages: CredentialAges
     let scheduler: Scheduler
     let syncs: SyncService
     let dispatchSignal: WorkSignal
@@ -56,7 +57,7 @@ public struct ControlPlane: ControlOperations {
 
     /// Operations over these services.
     public init(
-        store: any Store, answers: (any ResponseCache)? = nil, host: any PluginHost, connections: Connections, scheduler: Scheduler,
+        store: any Store, answers: (any ResponseCache)? = nil, host: any PluginHost, connections: Connections, ages: CredentialAges, scheduler: Scheduler,
         syncs: SyncService, dispatchSignal: WorkSignal, feed: EventFeed, metrics: EngineMetrics, outbound: any OutboundInspection,
         clock: any WallClock, entropy: any Entropy, logger: Logger, facts: Facts
     ) {
@@ -64,6 +65,7 @@ public struct ControlPlane: ControlOperations {
         self.answers = answers
         self.host = host
         self.connections = connections
+        self.ages = ages
         self.scheduler = scheduler
         self.syncs = syncs
         self.dispatchSignal = dispatchSignal

@@ -33,6 +33,9 @@ public final class EngineMetrics: Sendable {
     private let cache = MetricFamily(
         .counter, "berth_cache_requests_total", "Requests for answers that are kept, and answers newly kept.", labels: ["provider", "outcome"])
     private let cacheBytes = MetricFamily(.gauge, "berth_cache_bytes", "What all kept answers take.")
+    private let credentialAge = MetricFamily(
+        .gauge, "berth_credentials_age_days", "Whole days since a connection's oldest secret was set.", labels: ["connection"])
+    private let credentialsDue = MetricFamily(.gauge, "berth_credentials_rotation_due", "Connections whose credentials are due for new ones.")
     private let subscribers = MetricFamily(.gauge, "berth_feed_subscribers", "Feed subscribers now.")
     private let queuedWrites = MetricFamily(.gauge, "berth_store_queued_writes", "Writes waiting for the next commit.")
     private let process = ProcessMetrics()
@@ -66,6 +69,13 @@ public final class EngineMetrics: Sendable {
         circuit.set(Double(state), [provider, connection])
     }
 
+    /// Ages as they stand; replaces those of before.
+    func credentialAges(_ ages: [(connection: ConnectionID, days: Int)], due: Int) {
+        credentialAge.reset()
+        for age in ages { credentialAge.set(Double(age.days), ["\(age.connection)"]) }
+        credentialsDue.set(Double(due))
+    }
+
     /// The cache was used: hit, revalidated, miss, stored.
     public func cacheUsed(provider: String, outcome: String) { cache.add(1, [provider, outcome]) }
 
@@ -92,7 +102,7 @@ public final class EngineMetrics: Sendable {
         var out = ""
         for family in [
             received, processed, processing, requests, requestSeconds, available, cache, cacheBytes, lag, syncRecords, depth, generation, restarts, circuit,
-            subscribers, queuedWrites,
+            credentialAge, credentialsDue, subscribers, queuedWrites,
         ] { family.render(to: &out) }
         process.render(to: &out)
         return out

@@ -39,16 +39,19 @@ public actor Scheduler {
 
     /// Runs until cancelled.
     public func run() async {
-        while !Task.isCancelled {
+        var alarm: Task<Void, Never>?
+        wakeUp()
+        // One reader to the end: a stream whose reader is cancelled is finished, and would answer at once for ever after.
+        for await _ in wake {
+            alarm?.cancel()
             // The wall clock may jump while we sleep: look at least once a minute.
             let wait = min(await queueDueRuns(), .seconds(60))
-            await withTaskGroup(of: Void.self) { [wake] group in
-                group.addTask { _ = try? await Task.sleep(for: wait) }  // only cancellation throws here
-                group.addTask { _ = await wake.first { _ in true } }
-                await group.next()
-                group.cancelAll()
+            alarm = Task { [waker] in
+                guard (try? await Task.sleep(for: wait)) != nil else { return }  // only cancellation throws here
+                waker.yield()
             }
         }
+        alarm?.cancel()
     }
 
     /// Queues what is due; answers how long until the next.

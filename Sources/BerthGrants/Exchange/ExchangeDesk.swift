@@ -13,18 +13,19 @@ import Foundation
 public final class ExchangeDesk: Sendable {
     private let folder: String
     private let program: String
-    private let privateNetworks: [String]
-    private let caFile: String?
+    private let egress: @Sendable (ConnectionID) -> ExchangeEgress?
     private let userAgent: String
     /// Each exchange holds a thread while its process runs; more than this at once wait.
     private let queue: OperationQueue
 
-    /// A desk that keeps locks and answers in `folder` (made with mode 0700) and runs `program exchange-token`.
-    public init(folder: String, program: String, privateNetworks: [String], caFile: String?, userAgent: String) throws(BerthError) {
+    /// A desk that keeps locks and answers in `folder` (made with mode 0700) and runs `program exchange-token`. `egress` tells the
+    /// rules of a connection's workspace; nil: there is no such connection, and nothing is sent for it.
+    public init(
+        folder: String, program: String, egress: @escaping @Sendable (ConnectionID) -> ExchangeEgress?, userAgent: String
+    ) throws(BerthError) {
         self.folder = folder
         self.program = program
-        self.privateNetworks = privateNetworks
-        self.caFile = caFile
+        self.egress = egress
         self.userAgent = userAgent
         queue = OperationQueue()
         queue.maxConcurrentOperationCount = 8
@@ -36,10 +37,13 @@ public final class ExchangeDesk: Sendable {
 
     /// Sends `request`. The answer stays on disk until `settled(_:)`.
     func exchange(_ request: TokenRequest, of connection: ConnectionID, key: Secret, basis: [UInt8], isOwnAddress: Bool) async -> Result<ExchangeReply, GrantFailure> {
+        guard let egress = egress(connection) else {
+            return .failure(GrantFailure(message: "there is no connection \(connection) any more", hint: "berthctl connection list", isFinal: true))
+        }
         let keyBytes = key.withBytes { Array($0) }
         let job = ExchangeJob(
             connection: connection.description, url: request.url, headers: request.headers.flatMap { [$0.name, $0.value] }, body: request.body,
-            timeoutSeconds: 60, isOwnAddress: isOwnAddress, privateNetworks: privateNetworks, caFile: caFile, userAgent: userAgent,
+            timeoutSeconds: 60, isOwnAddress: isOwnAddress, egress: egress, userAgent: userAgent,
             replyPath: replyPath(connection), key: keyBytes, basis: basis)
         return await onThread { self.run(job, connection, keyBytes) }
     }

@@ -19,10 +19,8 @@ public struct ExchangeJob: Codable, Sendable {
     public var timeoutSeconds: Int
     /// The operator gave this address himself, so that it may be a private one.
     public var isOwnAddress: Bool
-    /// Networks the operator allowed.
-    public var privateNetworks: [String]
-    /// PEM file of certificate authorities; nil: the system's.
-    public var caFile: String?
+    /// The rules of the connection's workspace.
+    public var egress: ExchangeEgress
     /// `User-Agent`
     public var userAgent: String
     /// Where the answer goes.
@@ -31,6 +29,54 @@ public struct ExchangeJob: Codable, Sendable {
     public var key: [UInt8]
     /// SHA-256 of the credential that the request spends.
     public var basis: [UInt8]
+}
+
+/// The egress policy of a connection's workspace, in a form that goes over the pipe.
+public struct ExchangeEgress: Codable, Sendable {
+    /// Where an operator changes it.
+    public var place: String
+    /// Only these; nil: what manifest and base_url allow.
+    public var allowedHosts: [String]?
+    /// None of these.
+    public var deniedHosts: [String]
+    /// Networks the operator allowed.
+    public var privateNetworks: [String]
+    /// PEM file of certificate authorities; nil: the system's.
+    public var caFile: String?
+    /// The only way out; nil: straight.
+    public var proxy: Proxy?
+
+    /// A proxy with what it is told.
+    public struct Proxy: Codable, Sendable {
+        /// Without credentials.
+        public var url: String
+        /// Where it is set.
+        public var setting: String
+        /// Nil: none.
+        public var user: [UInt8]?
+        /// Nil: none.
+        public var password: [UInt8]?
+        /// A proxy.
+        public init(url: String, setting: String, user: [UInt8]?, password: [UInt8]?) {
+            self.url = url
+            self.setting = setting
+            self.user = user
+            self.password = password
+        }
+    }
+
+    /// A policy.
+    public init(
+        place: String = "[egress]", allowedHosts: [String]? = nil, deniedHosts: [String] = [], privateNetworks: [String] = [], caFile: String? = nil,
+        proxy: Proxy? = nil
+    ) {
+        self.place = place
+        self.allowedHosts = allowedHosts
+        self.deniedHosts = deniedHosts
+        self.privateNetworks = privateNetworks
+        self.caFile = caFile
+        self.proxy = proxy
+    }
 }
 
 /// The answer, or why there is none.

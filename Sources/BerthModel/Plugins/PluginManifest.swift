@@ -194,6 +194,8 @@ public struct CredentialSpec: Sendable, Hashable {
     public var placements: [Placement]
     /// For the OAuth kinds.
     public var oauth: OAuthSpec?
+    /// Age in days at which its secrets are due for new ones, in place of the daemon's; 0: never; nil: the daemon's.
+    public var rotationDays: Int?
 
     /// One field's place in a request.
     public struct Placement: Sendable, Hashable {
@@ -218,10 +220,17 @@ public struct CredentialSpec: Sendable, Hashable {
     }
 
     /// A spec.
-    public init(kind: Kind, placements: [Placement], oauth: OAuthSpec? = nil) {
+    public init(kind: Kind, placements: [Placement], oauth: OAuthSpec? = nil, rotationDays: Int? = nil) {
         self.kind = kind
         self.placements = placements
         self.oauth = oauth
+        self.rotationDays = rotationDays
+    }
+
+    /// Whether a field's age says that it is time for another. Names are no secrets, and a refresh token lives on in the grant,
+    /// where it is renewed.
+    public func isRotated(_ field: String) -> Bool {
+        !kind.isOAuth || !["client_id", "subject", "username", "refresh_token"].contains(field)
     }
 
     /// Names of the secret fields a connection must give.

@@ -12,6 +12,8 @@ struct EgressGuard {
     let origin: Origin
     let approval: EgressPolicy.Approval
     let allowedHosts: [String]
+    /// The workspace's, by which sockets are judged as well.
+    let policy: EgressPolicy
 
     /// Reads a target's addresses. Fails when the base URL is not usable.
     static func make(for target: OutboundTarget, policy: EgressPolicy) -> Result<EgressGuard, AttemptFailure> {
@@ -37,7 +39,7 @@ struct EgressGuard {
             case .own:
                 if policy.allowsPrivateBaseURL { approval = PeerAddress(origin.host).map { .literal($0) } ?? .name }
             }
-            return .success(EgressGuard(base: base, origin: origin, approval: approval, allowedHosts: target.http.allowedHosts))
+            return .success(EgressGuard(base: base, origin: origin, approval: approval, allowedHosts: target.http.allowedHosts, policy: policy))
         }
     }
 
@@ -58,7 +60,9 @@ struct EgressGuard {
         switch Origin.of(url) {
         case .failure(let refusal): return .failure(refused(refusal.reason))
         case .success(let found):
-            if found == origin { return .success((url, found, approval)) }
+            let isBase = found == origin
+            if let reason = policy.refusal(of: found, approval: isBase ? approval : .none) { return .failure(refused(reason)) }
+            if isBase { return .success((url, found, approval)) }
             guard found.scheme == "https" || origin.scheme == "http" else {
                 return .failure(refused("http is allowed only where base_url is http"))
             }

@@ -1,18 +1,56 @@
-// Which addresses a request may connect to. The address that is checked is the one the socket connects to: what
-// a URL or a name server says is no proof (libcurl's security notes; DNS can answer differently each time).
+// What a workspace's requests may reach, and by which way. The address that is checked is the one the socket connects
+// to: what a URL or a name server says is no proof (libcurl's security notes; DNS can answer differently each time).
 
-/// The operator's rule for addresses that are not public.
+/// The operator's rules for the requests of one workspace, or of all.
 public struct EgressPolicy: Sendable {
-    /// Non-public networks that every connection may reach; `[egress] private_networks`.
+    /// Non-public networks that every connection may reach; `private_networks`.
     public var privateNetworks: [NetworkPrefix]
     /// Whether a base_url that the operator set in place of the manifest's may lead to a non-public address. Only
     /// that URL's own host and port are meant.
     public var allowsPrivateBaseURL: Bool
+    /// Only these of the hosts that manifest or base_url allow; nil: all of them.
+    public var allowedHosts: [HostPattern]?
+    /// None of these, whoever allows them.
+    public var deniedHosts: [HostPattern] = []
+    /// The one way out; nil: straight.
+    public var proxy: ProxyServer?
+    /// PEM file of certificate authorities in place of the system's.
+    public var caFile: String?
+    /// Where an operator changes it, for messages: `[workspaces.acme.egress]`.
+    public var place = "[egress]"
+    /// Requests of different routes never share a kept connection, whatever libcurl thinks of two proxies' credentials.
+    public var route = 0
 
     /// A policy.
     public init(privateNetworks: [NetworkPrefix] = [], allowsPrivateBaseURL: Bool = true) {
         self.privateNetworks = privateNetworks
         self.allowsPrivateBaseURL = allowsPrivateBaseURL
+    }
+
+    /// Why no request may go to `origin`; nil: it may as far as its name tells. Behind a proxy the name is all there is: the
+    /// proxy resolves it, so that addresses written out, and the proxy's own loopback, are judged here.
+    func refusal(of origin: Origin, approval: Approval) -> String? {
+        if let pattern = deniedHosts.first(where: { $0.covers(origin) }) {
+            return "\(origin.host) is denied by '\(pattern)' in denied_hosts of \(place)"
+        }
+        if let allowedHosts, !allowedHosts.contains(where: { $0.matches(origin) }) {
+            return "\(origin.host):\(origin.port) is not in allowed_hosts of \(place)"
+        }
+        guard proxy != nil else { return nil }
+        let isLoopbackName = origin.host == "localhost" || origin.host.hasSuffix(".localhost")
+        guard let address = PeerAddress(isLoopbackName ? "127.0.0.1" : origin.host), let kind = refusal(of: address, approval: approval) else {
+            return nil
+        }
+        return "\(origin.host) is \(kind), which is not allowed: list its network in private_networks of \(place)"
+    }
+
+    /// Why a socket may not be opened to `address`; nil: it may. Behind a proxy no socket but the proxy's is opened.
+    func refusal(ofPeer address: PeerAddress, port: UInt16, approval: Approval) -> String? {
+        guard let proxy else { return refusal(of: address, approval: approval) }
+        guard port == proxy.port else { return "no port of the proxy's" }
+        if let literal = proxy.address { return literal == address ? nil : "no address of the proxy's" }
+        // The operator named it; but no name leads to link-local addresses, where clouds keep their metadata.
+        return refusal(of: address, approval: .name)
     }
 
     /// Why `address` may not be connected to; nil: it may.

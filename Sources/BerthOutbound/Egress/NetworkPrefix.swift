@@ -21,6 +21,16 @@ package struct PeerAddress: Hashable, Sendable {
         }
     }
 
+    /// The port in a socket address; 0 for other families.
+    static func port(socketAddress raw: UnsafeRawPointer, length: Int) -> UInt16 {
+        // sin_port and sin6_port stand at the same place, in network order.
+        guard length >= MemoryLayout<sockaddr_in>.size else { return 0 }
+        switch Int32(raw.loadUnaligned(as: sa_family_t.self)) {
+        case AF_INET, AF_INET6: return UInt16(bigEndian: raw.loadUnaligned(fromByteOffset: 2, as: UInt16.self))
+        default: return 0
+        }
+    }
+
     /// Reads `192.0.2.1` or `2001:db8::1`, nothing more lenient.
     package init?(_ text: some StringProtocol) {
         var v4 = in_addr()

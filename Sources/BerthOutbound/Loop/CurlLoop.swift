@@ -25,17 +25,30 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
     private let epollDescriptor: Int32
 
     // Of the thread only.
-    private var multi: UnsafeMutableRawPointer?
+    private var pools: [Int: Pool] = [:]
+    private var owners: [curl_socket_t: Pool] = [:]
     private var timers = TimerQueue()
-    private var curlDue: Monotonic?
     private var transfers: [UnsafeMutableRawPointer: Transfer] = [:]
     private var idleHandles: [UnsafeMutableRawPointer] = []
     private var slowSweepDue = Monotonic(nanoseconds: 0)
-    private let connectionLimits: (total: Int, perHost: Int)
+    private let connectionLimits: (shared: Int, perRoute: Int, perHost: Int)
     private let slowLimit: (bytes: Int, nanoseconds: Int64)
 
+    /// libcurl's handle of one route, with the connections it keeps. One for all would share connections by libcurl's rules,
+    /// and those once forgot a proxy's credentials (CVE-2026-3784).
+    private final class Pool {
+        unowned let loop: CurlLoop
+        let multi: UnsafeMutableRawPointer
+        var due: Monotonic?
+
+        init(_ loop: CurlLoop, _ multi: UnsafeMutableRawPointer) {
+            self.loop = loop
+            self.multi = multi
+        }
+    }
+
     /// nil when the system gives no descriptors.
-    init?(connectionLimits: (total: Int, perHost: Int), slowLimit: (bytes: Int, nanoseconds: Int64)) {
+    init?(connectionLimits: (shared: Int, perRoute: Int, perHost: Int), slowLimit: (bytes: Int, nanoseconds: Int64)) {
         guard curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK else { return nil }
         self.connectionLimits = connectionLimits
         self.slowLimit = slowLimit
@@ -134,12 +147,14 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
 
             let now = Monotonic.now()
             while let action = timers.popDue(now) { action() }
-            if let due = curlDue, due <= now {
-                curlDue = nil
-                act(on: CURL_SOCKET_BAD, mask: 0)
+            for pool in pools.values {
+                if let due = pool.due, due <= now {
+                    pool.due = nil
+                    act(pool, on: CURL_SOCKET_BAD, mask: 0)
+                }
             }
             sweepSlow(now)
-            finishDone()
+            for pool in pools.values { finishDone(pool) }
 
             let next = inbox.withLock { inbox -> (sleep: Bool, end: Bool) in
                 guard inbox.jobs.isEmpty else { return (false, false) }
@@ -165,7 +180,7 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
                     if event.events & EPOLLIN.rawValue != 0 { mask |= CURL_CSELECT_IN }
                     if event.events & EPOLLOUT.rawValue != 0 { mask |= CURL_CSELECT_OUT }
                     if event.events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { mask |= CURL_CSELECT_ERR }
-                    act(on: event.data.fd, mask: mask)
+                    if let owner = owners[event.data.fd] { act(owner, on: event.data.fd, mask: mask) }
                 }
             }
         }
@@ -187,7 +202,7 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
 
     private func sleepMilliseconds() -> Int32 {
         var due = timers.earliest ?? .never
-        if let curlDue { due = min(due, curlDue) }
+        for pool in pools.values { if let next = pool.due { due = min(due, next) } }
         if !transfers.isEmpty { due = min(due, slowSweepDue) }
         guard due != .never else { return -1 }
         let left = due - Monotonic.now()
@@ -195,18 +210,16 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
         return left <= 0 ? 0 : Int32(clamping: (left + 999_999) / 1_000_000)
     }
 
-    private func act(on socket: curl_socket_t, mask: Int32) {
-        guard let multi else { return }
+    private func act(_ pool: Pool, on socket: curl_socket_t, mask: Int32) {
         var running: Int32 = 0
-        _ = curl_multi_socket_action(multi, socket, mask, &running)
+        _ = curl_multi_socket_action(pool.multi, socket, mask, &running)
     }
 
-    private func finishDone() {
-        guard let multi else { return }
+    private func finishDone(_ pool: Pool) {
         var code = CURLE_OK
-        while let easy = ccurl_multi_next_done(multi, &code) {
+        while let easy = ccurl_multi_next_done(pool.multi, &code) {
             guard let transfer = transfers.removeValue(forKey: easy) else { continue }
-            curl_multi_remove_handle(multi, easy)
+            curl_multi_remove_handle(pool.multi, easy)
             transfer.finish(code)
             recycle(easy)
         }
@@ -232,9 +245,9 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
     private func releaseHandles() {
         for easy in idleHandles { curl_easy_cleanup(easy) }
         idleHandles.removeAll()
-        if let multi { curl_multi_cleanup(multi) }
-        multi = nil
-        curlDue = nil
+        for pool in pools.values { curl_multi_cleanup(pool.multi) }
+        pools.removeAll()
+        owners.removeAll()
     }
 
     // MARK: Called on the thread by the actor
@@ -244,7 +257,7 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
 
     /// Runs a transfer; its `finish` is called once, later.
     func start(_ transfer: Transfer) {
-        guard let multi = openMulti(), curl_multi_add_handle(multi, transfer.easy) == CURLM_OK else {
+        guard let pool = pool(transfer.policy.route), curl_multi_add_handle(pool.multi, transfer.easy) == CURLM_OK else {
             transfer.finish(CURLE_FAILED_INIT)
             recycle(transfer.easy)
             return
@@ -254,8 +267,8 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
 
     /// Ends a transfer now, with the given outcome; nothing happens when it is done already.
     func abandon(_ easy: UnsafeMutableRawPointer, _ code: CURLcode) {
-        guard let transfer = transfers.removeValue(forKey: easy), let multi else { return }
-        curl_multi_remove_handle(multi, easy)
+        guard let transfer = transfers.removeValue(forKey: easy), let pool = pools[transfer.policy.route] else { return }
+        curl_multi_remove_handle(pool.multi, easy)
         transfer.finish(code)
         recycle(easy)
     }
@@ -272,37 +285,42 @@ final class CurlLoop: SerialExecutor, @unchecked Sendable {
     /// Forgets a scheduled action.
     func unschedule(_ id: UInt64) { timers.cancel(id) }
 
-    private func openMulti() -> UnsafeMutableRawPointer? {
-        if let multi { return multi }
+    private func pool(_ route: Int) -> Pool? {
+        if let known = pools[route] { return known }
         guard let made = curl_multi_init() else { return nil }
-        let context = Unmanaged.passUnretained(self).toOpaque()
-        ccurl_multi_set_watch_socket_fn(made) { _, socket, what, context, known in
+        let pool = Pool(self, made)
+        let context = Unmanaged.passUnretained(pool).toOpaque()
+        ccurl_multi_set_watch_socket_fn(made) { _, socket, what, context, _ in
             guard let context else { return 0 }
-            Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue().watch(socket, what, isKnown: known != nil)
+            let pool = Unmanaged<Pool>.fromOpaque(context).takeUnretainedValue()
+            pool.loop.watch(socket, what, for: pool)
             return 0
         }
         ccurl_multi_set_watch_timer_fn(made) { _, milliseconds, context in
             guard let context else { return 0 }
-            let loop = Unmanaged<CurlLoop>.fromOpaque(context).takeUnretainedValue()
-            loop.curlDue = milliseconds < 0 ? nil : Monotonic.now() + Int64(milliseconds) * 1_000_000
+            let pool = Unmanaged<Pool>.fromOpaque(context).takeUnretainedValue()
+            pool.due = milliseconds < 0 ? nil : Monotonic.now() + Int64(milliseconds) * 1_000_000
             return 0
         }
         ccurl_multi_set_pointer(made, CURLMOPT_SOCKETDATA, context)
         ccurl_multi_set_pointer(made, CURLMOPT_TIMERDATA, context)
         ccurl_multi_set_long(made, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
-        ccurl_multi_set_long(made, CURLMOPT_MAXCONNECTS, connectionLimits.total)
-        ccurl_multi_set_long(made, CURLMOPT_MAX_TOTAL_CONNECTIONS, connectionLimits.total)
+        let connections = route == 0 ? connectionLimits.shared : connectionLimits.perRoute
+        ccurl_multi_set_long(made, CURLMOPT_MAXCONNECTS, connections)
+        ccurl_multi_set_long(made, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections)
         ccurl_multi_set_long(made, CURLMOPT_MAX_HOST_CONNECTIONS, connectionLimits.perHost)
-        multi = made
-        return made
+        pools[route] = pool
+        return pool
     }
 
-    private func watch(_ socket: curl_socket_t, _ what: Int32, isKnown: Bool) {
+    private func watch(_ socket: curl_socket_t, _ what: Int32, for pool: Pool) {
         if what == CURL_POLL_REMOVE {
+            owners[socket] = nil
             // Fails when libcurl closed the socket first, which removed it as well.
             _ = epoll_ctl(epollDescriptor, EPOLL_CTL_DEL, socket, nil)
             return
         }
+        owners[socket] = pool
         var event = epoll_event(events: 0, data: epoll_data_t(fd: socket))
         if what & CURL_POLL_IN != 0 { event.events |= EPOLLIN.rawValue }
         if what & CURL_POLL_OUT != 0 { event.events |= EPOLLOUT.rawValue }

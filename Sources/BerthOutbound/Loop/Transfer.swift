@@ -18,7 +18,7 @@ struct AnswerLimits: Sendable {
 final class Transfer {
     let easy: UnsafeMutableRawPointer
     private let limits: AnswerLimits
-    private let policy: EgressPolicy
+    let policy: EgressPolicy
     private let approval: EgressPolicy.Approval
     /// Whether the same request may reach the provider twice.
     private let mayRepeat: Bool
@@ -35,6 +35,10 @@ final class Transfer {
     private(set) var breach: Breach?
     /// libcurl's own words, when it had any.
     private(set) var detail = ""
+    /// What the proxy answered to CONNECT; 0: nothing, or it was not asked.
+    private(set) var connectStatus = 0
+    /// Whether it was the proxy's own certificate that is not trusted.
+    private(set) var isProxyUntrusted = false
     private var headerBytes = 0
     private var isBodyBegun = false
     private var slowMark: (time: Monotonic, bytes: Int)?
@@ -71,6 +75,9 @@ final class Transfer {
     /// Called once by the loop.
     func finish(_ code: CURLcode) {
         detail = String(cString: errorText)
+        var number = 0
+        if ccurl_get_long(easy, CURLINFO_HTTP_CONNECTCODE, &number) == CURLE_OK { connectStatus = number }
+        if ccurl_get_long(easy, CURLINFO_PROXY_SSL_VERIFYRESULT, &number) == CURLE_OK { isProxyUntrusted = number != 0 }
         continuation?.resume(returning: code)
         continuation = nil
     }
@@ -108,9 +115,9 @@ final class Transfer {
             return Transfer.at(context).openSocket(address)
         }
         ccurl_set_pointer(easy, CURLOPT_OPENSOCKETDATA, context)
-        ccurl_set_before_request_fn(easy) { context, peer, _, _, _ in
+        ccurl_set_before_request_fn(easy) { context, peer, _, port, _ in
             guard let context else { return Int32(CURL_PREREQFUNC_ABORT) }
-            return Transfer.at(context).beforeSending(peer: peer.map { String(cString: $0) } ?? "")
+            return Transfer.at(context).beforeSending(peer: peer.map { String(cString: $0) } ?? "", port: UInt16(clamping: port))
         }
         ccurl_set_pointer(easy, CURLOPT_PREREQDATA, context)
         ccurl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
@@ -166,11 +173,13 @@ final class Transfer {
     private func openSocket(_ address: UnsafeMutablePointer<curl_sockaddr>) -> curl_socket_t {
         // The declared field holds 16 bytes; libcurl's storage behind it is larger.
         let offset = MemoryLayout<curl_sockaddr>.offset(of: \.addr) ?? 16
-        guard let peer = PeerAddress(socketAddress: UnsafeRawPointer(address) + offset, length: Int(address.pointee.addrlen)) else {
+        let raw = UnsafeRawPointer(address) + offset
+        let length = Int(address.pointee.addrlen)
+        guard let peer = PeerAddress(socketAddress: raw, length: length) else {
             breach = .address("an address of an unknown kind")
             return CURL_SOCKET_BAD
         }
-        if let reason = policy.refusal(of: peer, approval: approval) {
+        if let reason = policy.refusal(ofPeer: peer, port: PeerAddress.port(socketAddress: raw, length: length), approval: approval) {
             breach = .address(reason)
             return CURL_SOCKET_BAD
         }
@@ -179,8 +188,8 @@ final class Transfer {
 
     /// Asked on kept connections too, where no socket is opened: another connection of Berth, with other rights, may
     /// have made it.
-    private func beforeSending(peer: String) -> Int32 {
-        guard let address = PeerAddress(peer), policy.refusal(of: address, approval: approval) == nil else {
+    private func beforeSending(peer: String, port: UInt16) -> Int32 {
+        guard let address = PeerAddress(peer), policy.refusal(ofPeer: address, port: port, approval: approval) == nil else {
             breach = .address(PeerAddress(peer).flatMap { AddressKind($0)?.rawValue } ?? "an unknown address")
             return Int32(CURL_PREREQFUNC_ABORT)
         }

@@ -177,7 +177,7 @@ public struct ManifestReader: Sendable {
 
     private func credentials(_ root: ManifestSection, _ settings: [String: SettingSpec]) throws(BerthError) -> [CredentialSpec] {
         var specs: [CredentialSpec] = []
-        for section in try root.sections("credentials", keys: ["kind", "placements", "oauth"]) {
+        for section in try root.sections("credentials", keys: ["kind", "placements", "oauth", "rotation_days"]) {
             guard let kind = try section.choice("kind", CredentialSpec.Kind.allCases) else { throw section.refusal("kind", "is required and missing") }
             guard !specs.contains(where: { $0.kind == kind }) else { throw section.refusal("kind", "\"\(kind.rawValue)\" stands here twice") }
             var placements: [CredentialSpec.Placement] = []
@@ -197,7 +197,9 @@ public struct ManifestReader: Sendable {
             }
             if kind.isOAuth, placements.isEmpty { placements = [.init(field: "access_token", place: .authorization(scheme: "Bearer"))] }
             specs.append(
-                CredentialSpec(kind: kind, placements: kind == .basic ? [] : placements, oauth: try OAuthReader.oauth(section, kind, settings)))
+                CredentialSpec(
+                    kind: kind, placements: kind == .basic ? [] : placements, oauth: try OAuthReader.oauth(section, kind, settings),
+                    rotationDays: try section.integer("rotation_days", in: 0...3650)))
         }
         return specs
     }

@@ -95,24 +95,26 @@ extension SQLiteStore {
 
     public func sealedSecret(connection: ConnectionID, slot: String) async throws(BerthError) -> SealedSecret? {
         try await read { database in
-            var query = ReadQuery("SELECT key_id, sealed FROM secret")
+            var query = ReadQuery("SELECT key_id, sealed, set_at FROM secret")
             query.append(" WHERE connection = ?", connection.description)
             query.append(" AND slot = ?", slot)
-            return try query.all(database) { SealedSecret(keyID: $0.text(0), bytes: $0.blob(1)) }.first
+            return try query.all(database) { SealedSecret(keyID: $0.text(0), bytes: $0.blob(1), setAt: $0.optionalInt64(2).map { Timestamp(milliseconds: $0) }) }.first
         }
     }
 
     public func setSealedSecret(_ secret: SealedSecret, connection: ConnectionID, slot: String) async throws(BerthError) {
+        let setAt = secret.setAt ?? clock.now()
         try await queue.write { writer in
             let insert = try writer.statement(
                 """
-                INSERT INTO secret (connection, slot, key_id, sealed) VALUES (?1, ?2, ?3, ?4)
-                ON CONFLICT DO UPDATE SET key_id = excluded.key_id, sealed = excluded.sealed
+                INSERT INTO secret (connection, slot, key_id, sealed, set_at) VALUES (?1, ?2, ?3, ?4, ?5)
+                ON CONFLICT DO UPDATE SET key_id = excluded.key_id, sealed = excluded.sealed, set_at = excluded.set_at
                 """)
             insert.bind(1, connection.description)
             insert.bind(2, slot)
             insert.bind(3, secret.keyID)
             insert.bindBlob(4, secret.bytes)
+            insert.bind(5, setAt.milliseconds)
             try insert.run()
         }
     }
@@ -127,10 +129,22 @@ extension SQLiteStore {
 
     public func allSealedSecrets() async throws(BerthError) -> [(connection: ConnectionID, slot: String, secret: SealedSecret)] {
         try await read { database in
-            try ReadQuery("SELECT connection, slot, key_id, sealed FROM secret").all(database) { row in
+            try ReadQuery("SELECT connection, slot, key_id, sealed, set_at FROM secret").all(database) { row in
                 guard let id = ConnectionID(row.text(0)) else { throw BerthError("store_corrupt", "a secret belongs to no readable connection") }
-                return (connection: id, slot: row.text(1), secret: SealedSecret(keyID: row.text(2), bytes: row.blob(3)))
+                let setAt = row.optionalInt64(4).map { Timestamp(milliseconds: $0) }
+                return (connection: id, slot: row.text(1), secret: SealedSecret(keyID: row.text(2), bytes: row.blob(3), setAt: setAt))
             }
+        }
+    }
+
+    public func secretTimes(of connection: ConnectionID?) async throws(BerthError) -> [ConnectionID: [String: Timestamp]] {
+        let rows = try await read { database in
+            var query = ReadQuery("SELECT connection, slot, set_at FROM secret WHERE set_at IS NOT NULL")
+            if let connection { query.append(" AND connection = ?", connection.description) }
+            return try query.all(database) { ($0.text(0), $0.text(1), Timestamp(milliseconds: $0.int64(2))) }
+        }
+        return rows.reduce(into: [:]) { times, row in
+            if let id = ConnectionID(row.0) { times[id, default: [:]][row.1] = row.2 }
         }
     }
 }

@@ -75,6 +75,11 @@ enum Migrations {
         """,
         // What a provider asked a run to wait for holds for its stream's schedule, also over restarts.
         "ALTER TABLE stream_state ADD COLUMN not_before INTEGER",
+        // When a value was given. Of those that are there nobody knows: their connection's age is the most it can be.
+        """
+        ALTER TABLE secret ADD COLUMN set_at INTEGER;
+        UPDATE secret SET set_at = (SELECT created FROM connection WHERE connection.id = secret.connection);
+        """,
     ]
 
     /// Brings the schema up to this program's version. `backup` is called before the first change of a database that

@@ -12,6 +12,12 @@ extension AuthorizationServer {
                 resources.clear()
                 return .empty(204)
             case ("GET", "grants", 1): return grantList()
+            case ("GET", "tokens", 1):
+                return .json { json in
+                    json.object { json in
+                        for (kind, texts) in book.issued { json.array(kind, texts: texts) }
+                    }
+                }
             case ("POST", "grants", 1): return try issueDirectly(request)
             case ("POST", "grants", 3) where path[2] == "revoke":
                 guard book.grants[path[1]] != nil else { throw MockProblem("no grant \(path[1])") }

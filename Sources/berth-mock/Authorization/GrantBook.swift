@@ -13,6 +13,11 @@ struct GrantBook: Sendable {
     /// Grants in the order they were made.
     var ordered: [Grant] { grants.values.sorted { ($0.id.utf8.count, $0.id) < ($1.id.utf8.count, $1.id) } }
 
+    /// Everything secret that was ever issued, by kind.
+    var issued: [(kind: String, texts: [String])] {
+        [("access_tokens", accessTokens.keys.sorted()), ("codes", codes.keys.sorted()), ("refresh_tokens", refreshTokens.keys.sorted())]
+    }
+
     // MARK: Codes
 
     /// Keeps `code` and answers its text.

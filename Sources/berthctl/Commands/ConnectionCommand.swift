@@ -1,4 +1,4 @@
-// connection add|list|show|connect|check|pause|resume|reset-circuit|clear-cache|disconnect|remove
+// connection add|list|show|connect|set-credentials|check|pause|resume|reset-circuit|clear-cache|disconnect|remove
 
 import ArgumentParser
 import BerthModel
@@ -8,7 +8,7 @@ struct ConnectionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connection", abstract: "Connections to providers.",
         subcommands: [
-            Add.self, List.self, Show.self, Connect.self, Check.self, Pause.self, Resume.self, ResetCircuit.self, ClearCache.self,
+            Add.self, List.self, Show.self, Connect.self, SetCredentials.self, Check.self, Pause.self, Resume.self, ResetCircuit.self, ClearCache.self,
             Disconnect.self, Remove.self,
         ])
 
@@ -66,7 +66,8 @@ struct ConnectionCommand: ParsableCommand {
                     list: try $0.ask("GET", "/v1/connections"),
                     [
                         ("ID", "id"), ("PROVIDER", "provider"), ("WORKSPACE", "workspace"), ("NAME", "name"), ("STATUS", "status"),
-                        ("LAST SYNC", "last_sync_at"), ("FAILURES", "failures"), ("LAST ERROR", "last_error"),
+                        ("LAST SYNC", "last_sync_at"), ("FAILURES", "failures"), ("CREDENTIALS DAYS", "credentials_age_days"),
+                        ("ROTATION DUE", "rotation_due"), ("LAST ERROR", "last_error"),
                     ])
             }
         }
@@ -78,6 +79,30 @@ struct ConnectionCommand: ParsableCommand {
         @Argument(help: "Id, name or provider/name.") var connection: String
         func run() throws {
             try Session.run(options) { $0.show(try $0.ask("GET", "/v1/connections/\(Session.encoded(connection))")) }
+        }
+    }
+
+    struct SetCredentials: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "set-credentials", abstract: "Give a connection new credentials; the next request uses them.",
+            discussion: """
+                Example:
+                  berthctl connection set-credentials main --credential token=@/root/new.token
+                All fields of the kind are given together. What is there says how old it is: berthctl connection show NAME.
+                """)
+        @OptionGroup var options: SessionOptions
+        @Argument(help: "Id, name or provider/name.") var connection: String
+        @Option(help: "Credential kind; default the connection's.") var credentialKind: String?
+        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE (or @- for standard input).") var credentials: [String] = []
+
+        func run() throws {
+            try Session.run(options) { session in
+                var fields = try Session.members(credentials, option: "--credential")
+                if let credentialKind { fields["kind"] = .string(credentialKind) }
+                guard !fields.isEmpty else { throw ValidationError("Give --credential NAME=@FILE for each field: berthctl plugin show PROVIDER lists them.") }
+                session.show(
+                    try session.ask("PATCH", "/v1/connections/\(Session.encoded(connection))", .object(["credentials": .object(fields)])))
+            }
         }
     }
 

@@ -32,6 +32,14 @@ struct Configuration: Sendable {
     func boolean(_ name: String) -> Bool { if case .boolean(let value)? = values[name] { value } else { preconditionFailure("no boolean setting \(name)") } }
     func list(_ name: String) -> [String] { if case .list(let value)? = values[name] { value } else { preconditionFailure("no list setting \(name)") } }
 
+    /// The value of a setting that stands somewhere; nil: it is the default.
+    func given(_ name: String) -> Setting.Value? { origins[name] == nil ? nil : values[name] }
+
+    /// Workspaces that have settings of their own.
+    var workspaces: [WorkspaceName] {
+        Set(origins.keys.compactMap { Setting.workspace(in: $0).flatMap { WorkspaceName($0) } }).sorted { $0.text < $1.text }
+    }
+
     /// Where a setting's value stands; nil: it is the default.
     func origin(_ name: String) -> String? { origins[name] }
 
@@ -61,6 +69,9 @@ struct Configuration: Sendable {
         // A mistyped variable would otherwise change nothing without a word. Other BERTH_ names belong to other programs.
         let names = Setting.all.map(\.environmentName)
         let sections = Set(Setting.all.map { "BERTH_\($0.section)_".uppercased() })
+        for name in environment.keys.sorted() where name.hasPrefix("BERTH_WORKSPACES_") {
+            problems.append("the environment's \(name) is no setting: those of workspaces stand in the file or after --set")
+        }
         for name in environment.keys.sorted() where sections.contains(where: { name.hasPrefix($0) }) && !names.contains(name) {
             let parts = name.dropFirst(6).lowercased().split(separator: "_", maxSplits: 1)
             let meant = Setting.nearest(parts.joined(separator: ".")).flatMap { meant in Setting.all.first { $0.name == meant } }
@@ -73,7 +84,7 @@ struct Configuration: Sendable {
     private mutating func read(flag: String) -> [String] {
         guard let equals = flag.firstIndex(of: "=") else { return ["--set \(flag): expected SECTION.KEY=VALUE"] }
         let name = String(flag[..<equals])
-        guard let setting = Setting.all.first(where: { $0.name == name }) else { return ["--set: \(Self.unknown(name))"] }
+        guard let setting = Setting.named(name) else { return ["--set: \(Self.unknown(name))"] }
         switch setting.value(fromText: String(flag[flag.index(after: equals)...])) {
         case .success(let value):
             values[name] = value
@@ -87,11 +98,11 @@ struct Configuration: Sendable {
         let source = try ConfigurationFile(path: file)
         var problems: [String] = []
         for entry in source.entries {
-            if case .failure(let problem) = entry.value, !entry.name.contains(".") {
+            if case .failure(let problem) = entry.value, !entry.name.contains(".") || Setting.named(entry.name) == nil && entry.name.hasPrefix("workspaces.") {
                 problems.append("\(source.place(of: entry.name)): \(entry.name): \(problem.message)")
                 continue
             }
-            guard let setting = Setting.all.first(where: { $0.name == entry.name }) else {
+            guard let setting = Setting.named(entry.name) else {
                 problems.append("\(source.place(of: entry.name)): \(Self.unknown(entry.name))")
                 continue
             }
@@ -106,6 +117,13 @@ struct Configuration: Sendable {
     }
 
     private static func unknown(_ name: String) -> String {
+        if let workspace = Setting.workspace(in: name), WorkspaceName(workspace) == nil {
+            return "'\(workspace)' in '\(name)' is no workspace's name: 1 to 64 of a-z, 0-9, '-' and '_'"
+        }
+        let parts = name.split(separator: ".")
+        if parts.count > 1, parts[0] != "workspaces", Setting.nearestSection(String(parts[0])).contains("[workspaces]") {
+            return "there is no setting '\(name)'; did you mean [workspaces.\(parts[1]).egress]?"
+        }
         let nearest = Setting.nearest(name).map { "; did you mean '\($0)'?" } ?? ""
         return "there is no setting '\(name)'\(nearest)"
     }

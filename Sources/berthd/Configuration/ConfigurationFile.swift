@@ -43,10 +43,31 @@ struct ConfigurationFile {
         }
         entries = table.keys.sorted().flatMap { section -> [Entry] in
             guard let inner = table[section]?.table else { return [Entry(name: section, value: .failure(Self.homeless(section)))] }
+            if section == "workspaces" { return Self.workspaces(inner) }
             if inner.keys.isEmpty, !Setting.all.contains(where: { $0.section == section }) {
                 return [Entry(name: section, value: .failure(.init("there is no such section\(Setting.nearestSection(section))")))]
             }
             return inner.keys.sorted().map { Entry(name: "\(section).\($0)", value: Self.value(inner[$0])) }
+        }
+    }
+
+    /// `[workspaces.acme.egress]`: the only tables within tables.
+    private static func workspaces(_ table: TOMLTable) -> [Entry] {
+        table.keys.sorted().flatMap { workspace -> [Entry] in
+            let name = "workspaces.\(workspace)"
+            guard let parts = table[workspace]?.table else {
+                return [Entry(name: name, value: .failure(.init("a workspace has tables: [\(name).egress]")))]
+            }
+            return parts.keys.sorted().flatMap { part -> [Entry] in
+                guard let inner = parts[part]?.table else {
+                    let meant = Setting.nearest("\(name).egress.\(part)").map { "; did you mean '\($0)'?" } ?? ""
+                    return [Entry(name: "\(name).\(part)", value: .failure(.init("a workspace has tables: [\(name).egress]\(meant)")))]
+                }
+                guard part == "egress" else {
+                    return [Entry(name: "\(name).\(part)", value: .failure(.init("there is no such section; did you mean [\(name).egress]?")))]
+                }
+                return inner.keys.sorted().map { Entry(name: "\(name).egress.\($0)", value: value(inner[$0])) }
+            }
         }
     }
 
@@ -67,7 +88,7 @@ struct ConfigurationFile {
                 continue
             }
             if found == name { return "\(path):\(index + 1)" }
-            if name.hasPrefix(found + ".") { nearest = nearest ?? index + 1 }
+            if name.hasPrefix(found + ".") || found.hasPrefix(name + ".") { nearest = nearest ?? index + 1 }
         }
         return nearest.map { "\(path):\($0)" } ?? path
     }

@@ -84,9 +84,25 @@ struct Setting: Sendable {
         .init("retention", "run_days", .integer(1...3650), .integer(90), "Days that sync runs are kept"),
         .init("retention", "request_days", .integer(1...365), .integer(7), "Days that the log of requests to providers is kept"),
         .init("retention", "request_rows", .integer(1000...10_000_000), .integer(100_000), "Rows of that log, the newest"),
+        .init("credentials", "rotation_days", .integer(0...3650), .integer(90), "Age at which a connection's credentials are shown as due for new ones; 0: never"),
+        .init(
+            "egress", "allowed_hosts", .list, .list([]),
+            "Only these of the hosts that manifest or base_url allow: HOST, *.DOMAIN or *, with :PORT or without; left out: all of them", form: .hosts),
+        .init(
+            "egress", "denied_hosts", .list, .list([]), "Hosts that no request may go to, whoever allows them; as allowed_hosts, without a port: all ports",
+            form: .hosts),
         .init(
             "egress", "private_networks", .list, .list([]),
             "Private address ranges that requests to providers may reach, as CIDR", form: .network),
+        .init(
+            "egress", "proxy", .text, .text(""),
+            "The proxy that all requests to providers go by: http://, https:// or socks5h://HOST:PORT, without credentials; empty: none", form: .proxy),
+        .init(
+            "egress", "proxy_credentials_file", .text, .text(""),
+            "File with USER:PASSWORD for the proxy, mode 0600, or the name of a systemd credential; empty: none", form: .credentialFile),
+        .init(
+            "egress", "ca_file", .text, .text(""),
+            "PEM file of the certificate authorities that are trusted, in place of the system's; empty: the system's", form: .absolutePath),
         .init("log", "level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), .text("info"), "Least level that is logged"),
         .init("log", "format", .choice(["json", "text"]), .text("json"), "One JSON object or one readable line per entry"),
         .init(
@@ -103,8 +119,32 @@ struct Setting: Sendable {
         self.form = form
     }
 
+    /// Settings that a workspace may have of its own: those of [egress], below [workspaces.NAME.egress].
+    static func ofWorkspace(_ name: String) -> [Setting] {
+        all.filter { $0.section == "egress" }.map {
+            .init("workspaces.\(name).egress", $0.key, $0.kind, $0.fallback, "The same for the connections of this workspace, in place of egress.\($0.key)", form: $0.form)
+        }
+    }
+
+    /// The setting of that name; of a workspace's for `workspaces.acme.egress.proxy`.
+    static func named(_ name: String) -> Setting? {
+        guard let workspace = workspace(in: name) else { return all.first { $0.name == name } }
+        return WorkspaceName(workspace).flatMap { ofWorkspace($0.text).first { $0.name == name } }
+    }
+
+    /// `acme` of `workspaces.acme.egress.proxy`; nil for other settings.
+    static func workspace(in name: String) -> String? {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count > 1 && parts[0] == "workspaces" ? String(parts[1]) : nil
+    }
+
     /// The name that was probably meant: of the same section if there is such a section.
     static func nearest(_ name: String) -> String? {
+        if let workspace = workspace(in: name) {
+            let own = ofWorkspace(WorkspaceName(workspace)?.text ?? "NAME")
+            let key = String(name.split(separator: ".").last ?? "")
+            return own.first { $0.key == key }?.name ?? NearestName.of(key, among: own.map(\.key)).flatMap { near in own.first { $0.key == near }?.name }
+        }
         let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
         let section = all.filter { $0.section == parts.first }
         guard parts.count == 2, !section.isEmpty else { return NearestName.of(name, among: all.map(\.name)) }
@@ -114,7 +154,7 @@ struct Setting: Sendable {
 
     /// `; did you mean [server]?`, or nothing.
     static func nearestSection(_ name: String) -> String {
-        NearestName.of(name, among: Set(all.map(\.section)).sorted()).map { "; did you mean [\($0)]?" } ?? ""
+        NearestName.of(name, among: (Set(all.map(\.section)).union(["workspaces"])).sorted()).map { "; did you mean [\($0)]?" } ?? ""
     }
 
     /// Reads the value from text (environment, flag); an error message otherwise.

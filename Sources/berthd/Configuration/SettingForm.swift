@@ -18,6 +18,12 @@ enum SettingForm: Sendable {
     case database
     /// A CIDR range.
     case network
+    /// `host`, `*.domain`, `*`, with `:port` or without.
+    case hosts
+    /// `http://host:port`, `https://...`, `socks5h://...`; empty: none.
+    case proxy
+    /// An absolute path, or the name of a credential of the service manager's; empty: none.
+    case credentialFile
 
     /// What is wrong with a text; nil when nothing is.
     func problem(of text: String) -> SettingProblem? {
@@ -39,6 +45,19 @@ enum SettingForm: Sendable {
         case .database:
             guard text.isEmpty || text.hasPrefix("sqlite:///") && text.count > 10 && !text.hasSuffix("/") else {
                 return .init("'\(text)' is not sqlite:///absolute/path; for example sqlite:///var/lib/berth/berth.db")
+            }
+        case .hosts:
+            guard HostPattern(text) != nil else {
+                return .init("'\(text)' is no host: write api.example.com, *.example.com or *, with :PORT or without, and no scheme or path")
+            }
+        case .proxy:
+            guard !text.isEmpty else { return nil }
+            // What was written is not repeated: it may hold a password.
+            do throws(ProxyServer.Refusal) { _ = try ProxyServer(text) } catch { return .init(error.reason) }
+        case .credentialFile:
+            let isName = !text.isEmpty && text != "." && text != ".." && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
+            guard text.isEmpty || isName || (text.hasPrefix("/") && !text.utf8.contains(0)) else {
+                return .init("is neither an absolute path nor the name of a systemd credential; it never holds the credentials themselves")
             }
         case .network:
             guard NetworkPrefix(text) != nil else { return .init("'\(text)' is not a CIDR range; for example 10.0.0.0/8") }

@@ -25,7 +25,7 @@ enum Descriptors {
         let given = min(wanted, limit.rlim_max)
         if given < wanted {
             logger.warning(
-                "fewer descriptors than [server] max_connections needs",
+                "fewer descriptors than [server] max_connections and [workspaces] need",
                 metadata: ["limit": "\(given)", "needed": "\(wanted)", "hint": "LimitNOFILE=\(wanted) in the unit"])
         }
         limit.rlim_cur = given

@@ -11,8 +11,9 @@ enum TokenExchange {
     static func run() async -> Int32 {
         await ExchangeProcess.run { job in
             var configuration = OutboundConfiguration()
-            configuration.egress = EgressPolicy(privateNetworks: job.privateNetworks.compactMap { NetworkPrefix($0) })
-            configuration.caFile = job.caFile
+            do throws(ProxyServer.Refusal) { configuration.egress = try EgressPolicy(job.egress) } catch {
+                return .failure(AttemptFailure(.internal, "the job's proxy \(error.reason)"))
+            }
             configuration.userAgent = job.userAgent
             configuration.maxResponseBytes = 1 << 20
             // One try: the daemon decides about another, when it knows what became of this one.
@@ -43,5 +44,38 @@ enum TokenExchange {
         func secret(_ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) -> Secret? { nil }
         func set(_ secret: Secret, _ slot: SecretSlot, of connection: ConnectionID) async throws(BerthError) {}
         func removeAll(of connection: ConnectionID) async throws(BerthError) {}
+    }
+}
+
+extension ExchangeEgress {
+    /// For the pipe to the process; nothing else may hold it, because of the proxy's password.
+    init(_ policy: EgressPolicy) {
+        let credentials = policy.proxy?.credentials
+        self.init(
+            place: policy.place, allowedHosts: policy.allowedHosts.map { $0.map(\.description) }, deniedHosts: policy.deniedHosts.map(\.description),
+            privateNetworks: policy.privateNetworks.map(\.description), caFile: policy.caFile,
+            proxy: policy.proxy.map { proxy in
+                Proxy(
+                    url: proxy.url, setting: proxy.setting, user: credentials?.user.withBytes { Array($0) },
+                    password: credentials?.password.withBytes { Array($0) })
+            })
+    }
+}
+
+extension EgressPolicy {
+    /// What the daemon made of its settings, in the process it started. All or nothing: half a policy would be another.
+    init(_ job: ExchangeEgress) throws(ProxyServer.Refusal) {
+        self.init(privateNetworks: job.privateNetworks.compactMap { NetworkPrefix($0) })
+        allowedHosts = job.allowedHosts.map { $0.compactMap { HostPattern($0) } }
+        deniedHosts = job.deniedHosts.compactMap { HostPattern($0) }
+        caFile = job.caFile
+        place = job.place
+        guard let given = job.proxy else { return }
+        var server = try ProxyServer(given.url)
+        server.setting = given.setting
+        if let user = given.user, let password = given.password {
+            server.credentials = ProxyServer.Credentials(user: Secret(copying: user), password: Secret(copying: password))
+        }
+        proxy = server
     }
 }

@@ -5,16 +5,14 @@ import Testing
 
 @Suite struct NumberTests {
     // Without this a provider's 1e999 was kept as null.
-    @Test(arguments: ["1e999", "-2E501", "1" + String(repeating: "0", count: 400), "{\"a\":[1E+4000]}"])
-    func numbersBeyondDoubleAreRefused(_ text: String) {
-        #expect(JSONValue(text: Array(text.utf8)) == nil)
-        #expect(throws: JSONError.self) { _ = try JSONDocument(Array(text.utf8)) }
-    }
-
-    // Without this a bound on the range could refuse numbers that are fine.
-    @Test(arguments: ["0", "-0", "1e308", "1.7976931348623157e308", "5e-324", "1e-999", "9223372036854775807", "12345678901234567890", "0.1"])
-    func numbersWithinAreKept(_ text: String) throws {
+    @Test(
+        arguments: [
+            "1e999", "-2E501", "1" + String(repeating: "0", count: 400),
+            "0", "-0", "1e308", "1.7976931348623157e308", "5e-324", "1e-999",
+            "9223372036854775807", "12345678901234567890", "0.1",
+        ])
+    func numbersAreWrittenAsNumbers(_ text: String) throws {
         let value = try #require(JSONValue(text: Array(text.utf8)))
-        #expect(JSONValue(text: Array(value.text.utf8)) == value)
+        #expect(JSONValue(text: Array(value.text.utf8)) == value && value != .null)
     }
 }
