@@ -63,7 +63,10 @@ struct TryOutcome {
         case (_, CURLE_OPERATION_TIMEDOUT):
             let what = transfer.status > 0 ? "the answer did not arrive in full" : "no answer"
             self = fail(.timeout, "\(what) within \((seconds * 10).rounded() / 10) s", .broken(wasSent: wasSent), .bad)
-        case (_, CURLE_PEER_FAILED_VERIFICATION), (_, CURLE_SSL_CACERT_BADFILE):
+        case (_, CURLE_SSL_CACERT_BADFILE):
+            self = fail(
+                .remoteDown, "the certificate authorities can't be read any more: \(detail); check ca_file of \(transfer.policy.place)", .final, .bad)
+        case (_, CURLE_PEER_FAILED_VERIFICATION):
             self = fail(
                 .remoteDown,
                 "its certificate is not trusted: \(detail); if it is of an authority of your own, name that in ca_file of \(transfer.policy.place)",

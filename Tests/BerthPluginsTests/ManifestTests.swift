@@ -119,6 +119,11 @@ import Testing
                 "[library]", "[[streams]]\nname = \"a\"\nentity = \"call\"\noverlap = \"3 days\"\n[library]",
                 "\"3 days\" is not a length of time"
             ),
+            (
+                "[library]",
+                "[[streams]]\nname = \"a\"\nentity = \"call\"\ndeletes_unseen = true\n[[streams]]\nname = \"b\"\nentity = \"call\"\n[library]",
+                "call is read by a and b, of which one has deletes_unseen"
+            ),
             ("[library]", "[webhook]\nschemes = []\n[library]", "names no scheme"),
             ("[library]", "[webhook]\nschemes = [\"token\"]\ndedup_key = [\"jsn:/a\"]\n[library]", "\"jsn:/a\" is not a selector"),
             (

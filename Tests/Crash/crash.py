@@ -157,7 +157,8 @@ def check_sync(berthd, connection):
     """What is wrong with the fifty calls of the mock; a sync of them runs every second."""
     runs = lambda: berthd.get(f"/v1/runs?connection={connection['id']}")["items"]
     try:
-        wait_for(lambda: any(run["status"] == "success" for run in runs()), 30, "a sync to succeed")
+        # Each kill counts a few requests against the provider's 80 in a minute that were never sent: that minute may have to pass.
+        wait_for(lambda: any(run["status"] == "success" for run in runs()), 100, "a sync to succeed")
     except AssertionError as error:
         return [str(error)]
     calls = [record["external_id"] for record in berthd.all_items(f"/v1/records/call?connection={connection['id']}")]
@@ -338,13 +339,14 @@ def power_cuts_impossible():
 
 
 def power_cuts(count, rng):
+    """What held, what did not, and what was not tried."""
     reason = power_cuts_impossible()
     if reason:
         print(f"power cuts: NOT RUN, {count} cuts and their control skipped: {reason}", flush=True)
         if os.environ.get("BERTH_NO_POWER_CUTS") == "1":
-            return 0, []
+            return 0, [], count + 1
         return 0, ["power cuts were not run: they need root, mkfs.ext4 and loop devices (BERTH_NO_POWER_CUTS=1 says that this machine "
-                   "has none, and that they are tried on another one)"]
+                   "has none, and that they are tried on another one)"], count + 1
     problems, passed, total = [], 0, 0
     for number in range(count):
         acked, lost, found = power_cut(rng, unsafe=False)
@@ -368,7 +370,7 @@ def power_cuts(count, rng):
         passed += 1
     print(f"power cuts: {count} cuts, {total} acknowledged, control lost {lost_in_control} of {acked_in_control}: "
           f"{problems or 'all held'}", flush=True)
-    return passed, problems
+    return passed, problems, 0
 
 
 def main():
@@ -381,7 +383,7 @@ def main():
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     rng = random.Random(options.seed)
-    passed, problems = 0, []
+    passed, skipped, problems = 0, 0, []
     if options.kills:
         found = random_kills(options.kills, rng)
         passed += not found
@@ -391,11 +393,13 @@ def main():
         passed += good
         problems += found
     if options.power_cuts:
-        good, found = power_cuts(options.power_cuts, rng)
+        good, found, skipped = power_cuts(options.power_cuts, rng)
         passed += good
         problems += found
     for problem in problems:
         print("FAIL", problem)
+    if skipped:
+        print(f"{skipped} skipped")
     print(f"{passed} passed, {len(problems)} failed")
     return 1 if problems else 0
 

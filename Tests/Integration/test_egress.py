@@ -203,6 +203,17 @@ class Ways(Case):
 
 
 class Sharing(Case):
+    def test_authorities_that_vanish_are_told_apart_from_a_wrong_certificate(self):
+        # Would break: an operator who asks the provider about its certificate because a file of his own is gone.
+        ours = self.authority()
+        provider = self.provider(ours.context())
+        copy = self.folder / "copy.pem"
+        shutil.copy(ours.file, copy)
+        self.start({"a": f'ca_file = "{copy}"'})
+        self.add("a", provider.url("localhost"))
+        copy.unlink()
+        self.fails("a", "authorities can't be read any more", "ca_file of [workspaces.a.egress]")
+
     def test_an_authority_of_one_is_none_of_anothers(self):
         # Would break: whoever holds one customer's authority reads everybody's traffic; or a kept connection hides that.
         ours, theirs = self.authority("ours"), self.authority("theirs")

@@ -250,6 +250,13 @@ public struct ManifestReader: Sendable {
                     isWritable: try section.bool("writable") ?? false, isIncremental: try section.bool("incremental") ?? false,
                     overlapSeconds: try overlap(section), defaultSchedule: schedule,
                     deletesUnseen: try section.bool("deletes_unseen") ?? false))
+            // Records don't say which stream they came from: what one read does not show may be the other's.
+            let sharing = streams.filter { $0.entity == entity && $0.isReadable }
+            if sharing.count > 1, sharing.contains(where: \.deletesUnseen) {
+                throw section.refusal(
+                    "entity", "\(entity) is read by \(sharing.map(\.name.text).joined(separator: " and ")), of which one has deletes_unseen",
+                    hint: "a full read of one would delete what the other read: give them entities of their own, or leave deletes_unseen out")
+            }
         }
         return streams
     }
