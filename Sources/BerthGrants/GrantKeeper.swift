@@ -226,10 +226,10 @@ public actor GrantKeeper: Grants {
     private static func remedy(_ kind: CredentialSpec.Kind) -> String {
         switch kind {
         case .authorizationCode, .apiKey, .basic: "the grant was revoked, has expired or was used elsewhere: berthctl connection connect NAME"
-        case .refreshToken: "the grant was revoked, has expired or was used elsewhere: give the connection a new refresh_token"
-        case .password: "check username and password of the connection"
-        case .clientCredentials: "check client_id and client_secret of the connection, and the scopes the application has"
-        case .jwtBearer: "check client_id, subject and private_key of the connection, and this machine's clock"
+        case .refreshToken: "the grant was revoked, has expired or was used elsewhere: give the connection a new refresh_token: berthctl connection set-credentials NAME"
+        case .password: "check username and password: berthctl connection set-credentials NAME"
+        case .clientCredentials: "check client_id and client_secret (berthctl connection set-credentials NAME), and the scopes the application has"
+        case .jwtBearer: "check client_id, subject and private_key (berthctl connection set-credentials NAME), and this machine's clock"
         }
     }
 
@@ -317,7 +317,7 @@ public actor GrantKeeper: Grants {
 
     private func field(_ name: String, _ connection: ConnectionID) async throws(GrantFailure) -> Secret {
         guard let secret = try await optional(.credential(field: name), connection) else {
-            throw GrantFailure(message: "the connection has no '\(name)'", hint: "set its credentials again: berthctl connection add", isFinal: true)
+            throw GrantFailure(message: "the connection has no '\(name)'", hint: "berthctl connection set-credentials NAME", isFinal: true)
         }
         return secret
     }

@@ -40,7 +40,7 @@ public struct OAuthSpec: Sendable, Hashable {
     public var refreshBeforeSeconds: Int64 = 300
     /// Lifetime of a token whose reply names none; nil: until the provider refuses it.
     public var lifetimeSeconds: Int64?
-    /// JSON pointer into the token reply: who the token is for. A renewed token for somebody else is refused.
+    /// JSON pointer into the token reply: who the token is for; nil: what the plugin's check says. Tokens for somebody else are refused.
     public var accountPointer: String?
     /// `aud` of a JWT assertion; nil: the token URL.
     public var audience: String?
