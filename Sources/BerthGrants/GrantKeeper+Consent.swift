@@ -27,6 +27,7 @@ extension GrantKeeper {
         }
         let now = clock.now()
         pending = pending.filter { $0.value.expiresAt > now }
+        open(connection)
         guard pending.count < 1000 else { throw BerthError(.overloaded, "too many consents are under way", isRetryable: true, retryAfter: .seconds(60)) }
         let state = randomText(32)
         let verifier = randomText(32)
@@ -63,6 +64,9 @@ extension GrantKeeper {
             throw BerthError(.credential, "the provider did not give consent: \(what)", hint: "begin again: berthctl connection connect NAME")
         }
         guard let code = field("code"), !code.isEmpty else { throw BerthError(.invalid, "there is no code in the answer", hint: "begin again: berthctl connection connect NAME") }
+        // A renewal of the old grant that came in between would store its tokens, or its end, over the new ones.
+        await enter(consent.connection)
+        let outcome: Result<StoredGrant, GrantFailure>
         do throws(GrantFailure) {
             var parameters = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", consent.redirectURI)]
             if oauth.usesPKCE { parameters.append(("code_verifier", consent.verifier.exposedText)) }
@@ -74,11 +78,17 @@ extension GrantKeeper {
             // Nothing of the old grant is kept but whose it was: what is stored of one account may not be mixed with another's.
             let known = try await load(consent.connection)?.account
             let empty = StoredGrant(accessToken: Secret(copying: [UInt8]()), account: known, obtainedAt: clock.now())
-            let grant = try await take(reply, over: empty, consent.connection, consent.spec, isConsent: true)
+            let sent = [Secret(copying: code.utf8), consent.verifier]
+            let grant = try await take(reply, over: empty, consent.connection, consent.spec, isConsent: true, hiding: sent)
             hold(grant, consent.connection)
+            outcome = .success(grant)
+        } catch { outcome = .failure(error) }
+        leave(consent.connection)
+        switch outcome {
+        case .success(let grant):
             await announce(.connected(consent.connection, account: grant.account))
             return consent.connection
-        } catch {
+        case .failure(let error):
             throw BerthError(.credential, "the code could not be exchanged: \(error.message)", hint: error.hint, isRetryable: !error.isFinal)
         }
     }
@@ -90,6 +100,9 @@ extension GrantKeeper {
 
     /// Gives the tokens back where the provider takes them (RFC 7009) and forgets them. Answers what could not be done.
     public func revoke(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String? {
+        // After a renewal that is under way: it is its tokens that have to end.
+        await enter(connection)
+        defer { leave(connection) }
         var problem: String?
         if let oauth = spec?.oauth, let url = oauth.revokeURL {
             do throws(GrantFailure) {

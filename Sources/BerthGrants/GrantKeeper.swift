@@ -8,8 +8,8 @@ public import Logging
 
 /// ``Grants`` over the vault.
 ///
-/// Isolation: an actor; at most one token request per connection is under way, in a task of its own, so that a caller
-/// that is cancelled cancels nobody else.
+/// Isolation: an actor; what is done with one connection's grant - a renewal, a consent, its end - is done one after the other, in the
+/// order asked. At most one renewal per connection is under way, in a task of its own, so that a caller that is cancelled cancels nobody else.
 public actor GrantKeeper: Grants {
     let secrets: any SecretStore
     let desk: ExchangeDesk
@@ -33,6 +33,12 @@ public actor GrantKeeper: Grants {
     private var held: [ConnectionID: Held] = [:]
     private var renewals: [ConnectionID: Task<Result<AccessToken, AttemptFailure>, Never>] = [:]
     private var nextSerial: UInt64 = 1
+    /// Who waits for a turn at a connection's grant; an entry: somebody has it.
+    private var turns: [ConnectionID: [CheckedContinuation<Void, Never>]] = [:]
+    /// Counted up when a connection changes: what was begun before is not kept in memory.
+    private var changes: [ConnectionID: Int] = [:]
+    /// Those whose grant has ended: nothing is asked for them until they are opened again.
+    private var closed: Set<ConnectionID> = []
     var pending: [String: PendingConsent] = [:]
 
     /// A keeper; `tell` is called after each change is durable.
@@ -52,6 +58,7 @@ public actor GrantKeeper: Grants {
 
     public func token(of connection: ConnectionID, _ spec: CredentialSpec) async -> Result<AccessToken, AttemptFailure> {
         guard let oauth = spec.oauth else { return .failure(AttemptFailure(.internal, "kind \(spec.kind.rawValue) has no tokens")) }
+        guard !closed.contains(connection) else { return .failure(Self.ended(connection)) }
         if let known = held[connection], !known.isRefused, let grant = known.grant {
             let now = clock.now()
             if grant.isGood(at: now, for: 0), !grant.isDue(at: now, before: oauth.refreshBeforeSeconds) { return .success(token(grant, known.serial)) }
@@ -78,8 +85,41 @@ public actor GrantKeeper: Grants {
     }
 
     public func forget(_ connection: ConnectionID) {
-        guard renewals[connection] == nil else { return }
         held[connection] = nil
+        changes[connection, default: 0] += 1
+    }
+
+    public func close(_ connection: ConnectionID) async {
+        await enter(connection)
+        closed.insert(connection)
+        held[connection] = nil
+        leave(connection)
+    }
+
+    public func open(_ connection: ConnectionID) { closed.remove(connection) }
+
+    private static func ended(_ connection: ConnectionID) -> AttemptFailure {
+        AttemptFailure(.authDenied, "no token for \(connection): its grant has ended (berthctl connection connect NAME)")
+    }
+
+    // MARK: Turns
+
+    /// Waits until nobody else works at the grant.
+    func enter(_ connection: ConnectionID) async {
+        guard turns[connection] != nil else {
+            turns[connection] = []
+            return
+        }
+        await withCheckedContinuation { turns[connection]?.append($0) }
+    }
+
+    func leave(_ connection: ConnectionID) {
+        guard let next = turns[connection]?.first else {
+            turns[connection] = nil
+            return
+        }
+        turns[connection]?.removeFirst()
+        next.resume()
     }
 
     private func token(_ grant: StoredGrant, _ serial: UInt64) -> AccessToken {
@@ -95,11 +135,19 @@ public actor GrantKeeper: Grants {
     }
 
     private func renew(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) async -> Result<AccessToken, AttemptFailure> {
-        defer { renewals[connection] = nil }
+        await enter(connection)
+        defer {
+            renewals[connection] = nil
+            leave(connection)
+        }
+        guard !closed.contains(connection) else { return .failure(Self.ended(connection)) }
+        let before = changes[connection]
         do throws(GrantFailure) {
             let grant = try await freshGrant(connection, spec, oauth)
-            return .success(token(grant, hold(grant, connection)))
+            // Of a connection that was changed meanwhile: good for those who wait, and the next one looks again.
+            return .success(token(grant, changes[connection] == before ? hold(grant, connection) : 0))
         } catch {
+            guard changes[connection] == before else { return .failure(Self.attemptFailure(error, connection, wait: 1000)) }
             return .failure(await fail(error, connection))
         }
     }
@@ -107,11 +155,18 @@ public actor GrantKeeper: Grants {
     /// The stored grant when it is good, or one renewed and stored.
     private func freshGrant(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) async throws(GrantFailure) -> StoredGrant {
         let isRefused = held[connection]?.isRefused ?? false
+        // Of a connection that has no credentials any more nothing is made.
+        let given = try await given(connection, spec)
+        _ = try await client(of: connection)
         let key = try await exchangeKey(connection)
         var stored = try await load(connection)
         // Once per life: an answer that came when nobody lived to take it.
-        if held[connection] == nil, let reply = await desk.interrupted(connection, key: key) {
-            if let current = stored, reply.status > 0, reply.basis == Self.basis(current.refreshToken ?? current.accessToken) {
+        if held[connection] == nil, let reply = await desk.interrupted(connection, key: key, url: oauth.tokenURL) {
+            var before = stored
+            if before == nil, spec.kind == .refreshToken, let first = try await optional(.credential(field: "refresh_token"), connection) {
+                before = StoredGrant(accessToken: Secret(copying: [UInt8]()), refreshToken: first, given: Self.given(first), obtainedAt: clock.now())
+            }
+            if let current = before, reply.status > 0, reply.basis == Self.basis(current.refreshToken ?? current.accessToken) {
                 logger.notice("took the answer of an interrupted token request", metadata: ["connection": "\(connection)"])
                 stored = try await take(reply, over: current, connection, spec)
             } else {
@@ -119,19 +174,19 @@ public actor GrantKeeper: Grants {
             }
         }
         // What the operator gave since then takes the place of what came of it before.
-        if let known = stored?.given, spec.kind == .refreshToken, known != Self.given(try await field("refresh_token", connection)) { stored = nil }
+        if let known = stored, known.given != given, known.given != nil || spec.kind != .refreshToken { stored = nil }
         let now = clock.now()
         if let stored, let reason = stored.deadReason {
             throw GrantFailure(message: reason, hint: Self.remedy(spec.kind), isFinal: true, needsConsent: true)
         }
         if let stored, !isRefused, stored.isGood(at: now, for: 0), !stored.isDue(at: now, before: oauth.refreshBeforeSeconds) { return stored }
-        let fresh = try await request(connection, spec, oauth, stored, key)
+        let fresh = try await request(connection, spec, oauth, stored, given, key)
         await tell(.renewed(connection))
         return fresh
     }
 
     private func request(
-        _ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec, _ stored: StoredGrant?, _ key: Secret
+        _ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec, _ stored: StoredGrant?, _ given: String?, _ key: Secret
     ) async throws(GrantFailure) -> StoredGrant {
         let client = try await client(of: connection)
         var refresh = stored?.refreshToken
@@ -164,7 +219,7 @@ public actor GrantKeeper: Grants {
             }
         }
         var before = stored ?? StoredGrant(accessToken: Secret(copying: [UInt8]()), refreshToken: refresh, obtainedAt: clock.now())
-        if stored == nil, spec.kind == .refreshToken { before.given = refresh.map(Self.given) }
+        before.given = given
         let reply = try await desk.exchange(
             TokenRequest(oauth.tokenURL, parameters, client, oauth), of: connection, key: key, basis: Self.basis(basis),
             isOwnAddress: oauth.isOwnAddress
@@ -174,22 +229,24 @@ public actor GrantKeeper: Grants {
         } catch {
             // Kinds that need nobody's consent start again without the refresh token that the provider no longer takes.
             guard error.needsConsent, refresh != nil, [.clientCredentials, .password, .jwtBearer].contains(spec.kind) else { throw error }
-            return try await request(connection, spec, oauth, nil, key)
+            return try await request(connection, spec, oauth, nil, given, key)
         }
     }
 
     /// Stores what an answer gives, over what was there. Durable when it returns; only then is the answer's file deleted. `isConsent`: a
     /// bad answer ends a consent that somebody tried, and nothing of what the connection lives on meanwhile.
     func take(
-        _ reply: ExchangeReply, over before: StoredGrant, _ connection: ConnectionID, _ spec: CredentialSpec, isConsent: Bool = false
+        _ reply: ExchangeReply, over before: StoredGrant, _ connection: ConnectionID, _ spec: CredentialSpec, isConsent: Bool = false,
+        hiding more: [Secret] = []
     ) async throws(GrantFailure) -> StoredGrant {
         guard reply.status > 0 else {
             desk.settled(connection)
             throw GrantFailure(message: "no answer of the token endpoint\(reply.failure.map { ": \($0)" } ?? "")", hint: "it is asked again by and by")
         }
         let read: TokenReply
+        let words = ForeignWords(hiding: await confidential(connection, before) + more)
         let buries = !isConsent && [.authorizationCode, .refreshToken].contains(spec.kind)
-        switch TokenReply.read(reply.response, spec.oauth ?? OAuthSpec(tokenURL: ""), now: clock.now()) {
+        switch TokenReply.read(reply.response, spec.oauth ?? OAuthSpec(tokenURL: ""), now: clock.now(), words) {
         case .failure(var failure):
             if failure.needsConsent, !isConsent { failure.hint = [Self.remedy(spec.kind), failure.clock].compactMap { $0 }.joined(separator: "; ") }
             if failure.needsConsent, buries { try await bury(before, failure, connection) }
@@ -198,7 +255,7 @@ public actor GrantKeeper: Grants {
         case .success(let good): read = good
         }
         if let known = before.account, let now = read.account, known != now {
-            let failure = Self.strangeAccount(now, known)
+            let failure = Self.strangeAccount(words.plain(now, 100), known)
             if buries { try await bury(before, failure, connection) }
             desk.settled(connection)
             throw failure
@@ -242,17 +299,15 @@ public actor GrantKeeper: Grants {
     // MARK: Accounts
 
     public func identify(_ connection: ConnectionID, account: String) async throws(BerthError) {
-        while let task = renewals[connection] { _ = await task.value }
+        // In its turn, or a renewal could store its tokens between reading and writing here.
+        await enter(connection)
+        defer { leave(connection) }
         guard let grant = held[connection]?.grant, grant.deadReason == nil, grant.account != account else { return }
-        // In the place of a renewal, or one could store its tokens between reading and writing here.
-        let task = Task { await self.name(grant, account, connection) }
-        renewals[connection] = task
-        guard case .failure(let failure) = await task.value else { return }
+        guard case .failure(let failure) = await name(grant, account, connection) else { return }
         throw BerthError(.credential, failure.message, hint: "berthctl connection show NAME")
     }
 
     private func name(_ grant: StoredGrant, _ account: String, _ connection: ConnectionID) async -> Result<AccessToken, AttemptFailure> {
-        defer { renewals[connection] = nil }
         do throws(GrantFailure) {
             if let known = grant.account {
                 let failure = Self.strangeAccount(account, known)
@@ -279,13 +334,17 @@ public actor GrantKeeper: Grants {
         return nextSerial
     }
 
+    /// The longest that a token endpoint can ask to be left alone: a slip of its should not silence a connection for a year.
+    private static let retryAfterSecondsMax: Int64 = 3600
+
     private func fail(_ failure: GrantFailure, _ connection: ConnectionID) async -> AttemptFailure {
         var known = held[connection] ?? Held(grant: nil, serial: 0)
         known.failures += 1
         known.lastFailure = failure
         // What a person must mend is not asked again for minutes; the rest doubles from one second to one minute.
-        let wait = failure.isFinal ? 300_000 : max((failure.retryAfter ?? 0) * 1000, min(60_000, 1000 << min(6, known.failures - 1)))
-        known.holdUntil = Timestamp(milliseconds: clock.now().milliseconds + wait)
+        let asked = min(failure.retryAfter ?? 0, Self.retryAfterSecondsMax) * 1000
+        let wait = failure.isFinal ? 300_000 : max(asked, min(60_000, 1000 << min(6, known.failures - 1)))
+        known.holdUntil = clock.now().adding(milliseconds: wait)
         held[connection] = known
         logger.warning(
             "token request failed",
@@ -303,6 +362,34 @@ public actor GrantKeeper: Grants {
 
     private static func scope(_ oauth: OAuthSpec) -> [(String, String)] {
         oauth.scopes.isEmpty ? [] : [("scope", oauth.scopes.joined(separator: oauth.scopeSeparator))]
+    }
+
+    /// What the operator gave that tokens descend from, as a hash: tokens of anything else are not used any more. Nil: a person's consent.
+    private func given(_ connection: ConnectionID, _ spec: CredentialSpec) async throws(GrantFailure) -> String? {
+        let names: [String]
+        switch spec.kind {
+        case .refreshToken: return Self.given(try await field("refresh_token", connection))
+        case .clientCredentials: names = ["client_id", "client_secret"]
+        case .password: names = ["client_id", "username", "password"]
+        case .jwtBearer: names = ["client_id", "subject", "private_key"]
+        case .authorizationCode, .apiKey, .basic: return nil
+        }
+        var all: [UInt8] = []
+        for name in names {
+            let value = try await optional(.credential(field: name), connection)
+            all += value.map(Self.basis) ?? Array(repeating: 0, count: 32)
+        }
+        return Self.given(Secret(copying: all))
+    }
+
+    /// What a provider's words may not repeat.
+    private func confidential(_ connection: ConnectionID, _ grant: StoredGrant) async -> [Secret] {
+        var secrets = [grant.accessToken, grant.refreshToken].compactMap(\.self)
+        for name in ["client_secret", "refresh_token", "password", "private_key"] {
+            // What can't be read can't have been sent.
+            if let secret = try? await self.secrets.secret(.credential(field: name), of: connection) { secrets.append(secret) }
+        }
+        return secrets
     }
 
     private static func given(_ secret: Secret) -> String { basis(secret).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }

@@ -111,6 +111,11 @@ int32_t berth_event_descriptor(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBL
 
 int32_t berth_pipe(int32_t fds[2]) { return pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0 ? 0 : errno; }
 
+int32_t berth_pipe_room(int32_t fd, int32_t bytes) {
+    int room = fcntl(fd, F_SETPIPE_SZ, bytes);
+    return room < 0 ? -errno : room;
+}
+
 ssize_t berth_receive(int32_t fd, void *bytes, size_t count) {
     for (;;) {
         ssize_t received = recv(fd, bytes, count, MSG_DONTWAIT);

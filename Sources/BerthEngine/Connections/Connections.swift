@@ -118,7 +118,14 @@ public actor Connections {
     /// Removes a connection and its secrets; events, records and runs stay until their retention.
     public func remove(_ id: ConnectionID, actor: String) async throws(BerthError) {
         let connection = try existing(id)
-        guard try await store.deleteConnection(id) else { throw Self.notFound(id.description) }
+        // A renewal that ended later would store tokens of nobody.
+        await grants.close(id)
+        do throws(BerthError) {
+            guard try await store.deleteConnection(id) else { throw Self.notFound(id.description) }
+        } catch {
+            await grants.open(id)
+            throw error
+        }
         try await secrets.removeAll(of: id)
         directory.remove(id)
         await forget(id)
@@ -218,6 +225,7 @@ public actor Connections {
     func changed(_ connection: Connection, kind: String, actor: String) async {
         directory.insert(connection)
         await forget(connection.id)
+        await grants.open(connection.id)
         do { try await audit(kind, connection, actor) } catch {
             logger.error("audit entry not stored", metadata: ["kind": "\(kind)", "error": "\(error)"])
         }

@@ -8,6 +8,7 @@ import BerthSeams
 import CBerthLinux
 import Crypto
 import Foundation
+import Synchronization
 
 /// Starts exchanges and finds those of a former life.
 public final class ExchangeDesk: Sendable {
@@ -15,8 +16,10 @@ public final class ExchangeDesk: Sendable {
     private let program: String
     private let egress: @Sendable (ConnectionID) -> ExchangeEgress?
     private let userAgent: String
-    /// Each exchange holds a thread while its process runs; more than this at once wait.
-    private let queue: OperationQueue
+    /// Each exchange holds a thread while its process runs. More than a few at one endpoint wait, so that a token endpoint that
+    /// does not answer keeps nobody waiting but its own.
+    private let queues = Mutex<[String: OperationQueue]>([:])
+    private static let exchangesPerEndpoint = 16
 
     /// A desk that keeps locks and answers in `folder` (made with mode 0700) and runs `program exchange-token`. `egress` tells the
     /// rules of a connection's workspace; nil: there is no such connection, and nothing is sent for it.
@@ -27,8 +30,6 @@ public final class ExchangeDesk: Sendable {
         self.program = program
         self.egress = egress
         self.userAgent = userAgent
-        queue = OperationQueue()
-        queue.maxConcurrentOperationCount = 8
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw BerthError(
                 .store, "the folder \(folder) can't be made: \(String(cString: strerror(errno)))", hint: "the daemon's user must be able to write there")
@@ -45,13 +46,18 @@ public final class ExchangeDesk: Sendable {
             connection: connection.description, url: request.url, headers: request.headers.flatMap { [$0.name, $0.value] }, body: request.body,
             timeoutSeconds: 60, isOwnAddress: isOwnAddress, egress: egress, userAgent: userAgent,
             replyPath: replyPath(connection), key: keyBytes, basis: basis)
-        return await onThread { self.run(job, connection, keyBytes) }
+        return await onThread(of: request.url) { self.run(job, connection, keyBytes) }
     }
 
     /// The answer of an exchange that the daemon did not live to take, waiting for one that still runs.
-    func interrupted(_ connection: ConnectionID, key: Secret) async -> ExchangeReply? {
+    func interrupted(_ connection: ConnectionID, key: Secret, url: String) async -> ExchangeReply? {
+        // The usual case costs no turn in a queue.
+        if let lock = lock(connection, waits: false) {
+            defer { close(lock) }
+            guard access(replyPath(connection), F_OK) == 0 else { return nil }
+        }
         let keyBytes = key.withBytes { Array($0) }
-        return await onThread {
+        return await onThread(of: url) {
             guard let lock = self.lock(connection, waits: true) else { return nil }
             defer { close(lock) }
             return self.reply(connection, keyBytes)
@@ -63,8 +69,16 @@ public final class ExchangeDesk: Sendable {
 
     // MARK: On a thread
 
-    private func onThread<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
-        await withCheckedContinuation { continuation in queue.addOperation { continuation.resume(returning: body()) } }
+    private func onThread<T: Sendable>(of url: String, _ body: @escaping @Sendable () -> T) async -> T {
+        let endpoint = String(url.prefix { $0 != "?" })
+        let queue = queues.withLock { queues in
+            if let queue = queues[endpoint] { return queue }
+            let queue = OperationQueue()
+            queue.maxConcurrentOperationCount = Self.exchangesPerEndpoint
+            queues[endpoint] = queue
+            return queue
+        }
+        return await withCheckedContinuation { continuation in queue.addOperation { continuation.resume(returning: body()) } }
     }
 
     private func replyPath(_ connection: ConnectionID) -> String { "\(folder)/\(connection).reply" }
@@ -95,7 +109,8 @@ public final class ExchangeDesk: Sendable {
         var ends: [CInt] = [0, 0]
         guard berth_pipe(&ends) == 0 else { return failed("no pipe: \(String(cString: strerror(errno)))") }
         defer { close(ends[0]) }
-        // A pipe's buffer holds it whole: nobody reads yet.
+        // A pipe's buffer holds it whole: nobody reads yet. Tokens of some providers are long.
+        _ = berth_pipe_room(ends[1], 1 << 20)
         let bytes: Data
         do { bytes = try JSONEncoder().encode(job) } catch {
             close(ends[1])

@@ -11,9 +11,16 @@ public struct Timestamp: Hashable, Sendable, Comparable {
     /// Earlier first.
     public static func < (lhs: Self, rhs: Self) -> Bool { lhs.milliseconds < rhs.milliseconds }
     /// `seconds` later.
-    public func adding(seconds: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds + seconds * 1000) }
+    public func adding(seconds: Int64) -> Timestamp {
+        let (product, isOver) = seconds.multipliedReportingOverflow(by: 1000)
+        return adding(milliseconds: isOver ? (seconds < 0 ? .min : .max) : product)
+    }
     /// `milliseconds` later.
-    public func adding(milliseconds added: Int64) -> Timestamp { Timestamp(milliseconds: milliseconds + added) }
+    public func adding(milliseconds added: Int64) -> Timestamp {
+        // What others ask us to wait may be any number: the end of time stands for what lies beyond it.
+        let (sum, isOver) = milliseconds.addingReportingOverflow(added)
+        return Timestamp(milliseconds: isOver ? (added < 0 ? .min : .max) : sum)
+    }
     /// Later by `duration`, to the millisecond.
     public func adding(_ duration: Duration) -> Timestamp {
         let parts = duration.components

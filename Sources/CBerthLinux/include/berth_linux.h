@@ -78,6 +78,9 @@ int32_t berth_event_descriptor(void);
 /* A pipe that closes on exec and does not block. 0 or an errno. */
 int32_t berth_pipe(int32_t fds[2]);
 
+/* Lets a pipe hold up to this many bytes; what it holds now, or -errno (F_SETPIPE_SZ). */
+int32_t berth_pipe_room(int32_t fd, int32_t bytes);
+
 /* Reads once from a socket without blocking; bytes read, 0 at the end, or -errno. */
 ssize_t berth_receive(int32_t fd, void *bytes, size_t count);
 
