@@ -92,20 +92,26 @@ let side: [Target] = [
         name: "berth-worker", dependencies: ["BerthModel", "BerthWire", "BerthLoader", "CBerth", "CBerthLinux"], swiftSettings: strict),
     .executableTarget(
         name: "berth-mock",
-        dependencies: [.product(name: "Hummingbird", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types"), arguments, crypto, cryptoExtras, logging]
+        dependencies: [
+            .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types"), arguments,
+            crypto, cryptoExtras, logging,
+        ]
             + nio, exclude: ["README.md"], swiftSettings: strict),
 ]
 
 // Programs that measure; see Benchmarks/README.md.
 let benchmarks: [Target] = [
     .executableTarget(
-        name: "HTTPBaseline", dependencies: [hummingbird, logging, lifecycle, .product(name: "UnixSignals", package: "swift-service-lifecycle")] + nio + httpTypes,
+        name: "HTTPBaseline",
+        dependencies: [hummingbird, logging, lifecycle, .product(name: "UnixSignals", package: "swift-service-lifecycle")] + nio
+            + httpTypes,
         path: "Benchmarks/HTTPBaseline", swiftSettings: strict),
     .executableTarget(
         name: "IntakeBench", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", crypto, logging], path: "Benchmarks/IntakeBench",
         swiftSettings: strict),
     .executableTarget(
-        name: "OutboundBench", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "BerthPlugins", "CCurl", logging], path: "Benchmarks/OutboundBench",
+        name: "OutboundBench", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "BerthPlugins", "CCurl", logging],
+        path: "Benchmarks/OutboundBench",
         swiftSettings: strict),
     .executableTarget(
         name: "PluginBench", dependencies: ["BerthModel", "BerthSeams", "BerthPlugins", logging], path: "Benchmarks/PluginBench",
@@ -144,20 +150,24 @@ let tests: [Target] = [
         name: "Conformance",
         dependencies: ["BerthPlugins", "BerthModel", "BerthSeams", "BerthWire", "CBerthLinux", "berth-worker", logging, crypto],
         path: "Tests/Conformance", exclude: ["Plugins"], swiftSettings: strict),
-    .testTarget(name: "BerthStoreSQLiteTests", dependencies: ["BerthStoreSQLite", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
+    .testTarget(
+        name: "BerthStoreSQLiteTests", dependencies: ["BerthStoreSQLite", "BerthModel", "BerthSeams", logging], swiftSettings: strict),
     .testTarget(
         name: "BerthGrantsTests", dependencies: ["BerthGrants", "BerthModel", "BerthSeams", "berthd", "berth-mock", logging],
         swiftSettings: strict),
     .testTarget(name: "BerthControlAPITests", dependencies: ["BerthControlAPI", "BerthModel"], swiftSettings: strict),
     .testTarget(
-        name: "BerthServerTests", dependencies: ["BerthServer", "BerthControlAPI", "BerthModel", "BerthSeams", hummingbird, logging] + nio + httpTypes,
+        name: "BerthServerTests",
+        dependencies: ["BerthServer", "BerthControlAPI", "BerthModel", "BerthSeams", hummingbird, logging] + nio + httpTypes,
         swiftSettings: strict),
     .testTarget(name: "BerthCtlTests", dependencies: ["berthctl"], swiftSettings: strict),
     .testTarget(name: "BerthVaultTests", dependencies: ["BerthModel", "BerthSeams", "BerthVault"], swiftSettings: strict),
     .testTarget(
-        name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "BerthStoreSQLite", logging], swiftSettings: strict),
+        name: "BerthOutboundTests", dependencies: ["BerthModel", "BerthSeams", "BerthOutbound", "BerthStoreSQLite", logging],
+        swiftSettings: strict),
     .testTarget(
-        name: "BerthEngineTests", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", "BerthControlAPI", crypto, logging], swiftSettings: strict),
+        name: "BerthEngineTests", dependencies: ["BerthEngine", "BerthModel", "BerthSeams", "BerthControlAPI", crypto, logging],
+        swiftSettings: strict),
 ]
 
 /// Fuzz/, only where `Scripts/fuzz` asks for it: it links only with libFuzzer.
@@ -167,8 +177,10 @@ let fuzzing: [Target] =
     : [
         .executableTarget(
             name: "berth-fuzz",
-            dependencies: ["BerthModel", "BerthSeams", "BerthWire", "BerthControlAPI", "BerthPlugins", "BerthOutbound", "BerthEngine", "CCurl"],
-            path: "Fuzz/Targets", swiftSettings: strict),
+            dependencies: [
+                "BerthModel", "BerthSeams", "BerthWire", "BerthControlAPI", "BerthPlugins", "BerthOutbound", "BerthEngine", "CCurl",
+            ],
+            path: "Fuzz/Targets", swiftSettings: strict)
     ]
 
 let package = Package(
@@ -196,6 +208,7 @@ let package = Package(
         .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
         .package(path: "plugin-sdk/swift"),
     ],
-    targets: floor0 + floor1 + floor2 + upperFloors + side + benchmarks + fuzzing + plugin("ringba", "Ringba") + plugin("retreaver", "Retreaver")
+    targets: floor0 + floor1 + floor2 + upperFloors + side + benchmarks + fuzzing + plugin("ringba", "Ringba")
+        + plugin("retreaver", "Retreaver")
         + plugin("trackdrive", "TrackDrive") + tests
 )

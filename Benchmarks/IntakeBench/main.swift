@@ -116,18 +116,22 @@ let body =
     #"{"event":"call.completed","call_id":"RGB0123456789","campaign":{"id":"CA1","name":"Roofing"},"fields":["#
     + (0..<24).map { #"{"name":"field_\#($0)","value":"value \#($0)"}"# }.joined(separator: ",") + #"],"duration":123,"revenue":12.50}"#
 let spec = WebhookSpec(
-    methods: ["POST", "GET"], schemes: SignatureScheme.Kind.allCases, defaultScheme: .hmac, tokenPlaces: [.header("x-berth-token"), .query("token")],
+    methods: ["POST", "GET"], schemes: SignatureScheme.Kind.allCases, defaultScheme: .hmac,
+    tokenPlaces: [.header("x-berth-token"), .query("token")],
     eventKind: [.query("event"), .json("/event")], dedupKey: [[.json("/call_id")], [.json("/event")]], orderingKey: [[.json("/call_id")]])
 let common = [
     (name: "host", value: "hooks.example.com"), (name: "content-type", value: "application/json"), (name: "user-agent", value: "Ringba/1"),
     (name: "accept", value: "*/*"), (name: "content-length", value: "1024"),
 ]
-func request(_ headers: [(name: String, value: String)], token: String? = nil, query: String = "", method: String = "POST", body text: String = body)
+func request(
+    _ headers: [(name: String, value: String)], token: String? = nil, query: String = "", method: String = "POST", body text: String = body
+)
     -> RawDelivery
 {
     RawDelivery(
         provider: "ringba", connection: "main", pathToken: token, method: method, path: "/webhooks/ringba/main", query: query,
-        headers: common + headers, body: Array(text.utf8), remoteAddress: "127.0.0.1", receivedAt: Timestamp(milliseconds: 1_700_000_000_000))
+        headers: common + headers, body: Array(text.utf8), remoteAddress: "127.0.0.1",
+        receivedAt: Timestamp(milliseconds: 1_700_000_000_000))
 }
 
 let secret = "a secret of thirty-two bytes....."
@@ -144,7 +148,9 @@ hashed.dedupKey = []
 
 print("body \(body.utf8.count) bytes, \(count) requests a round")
 await measure("token, json keys", bed(spec, .token, key: secret), request([], token: secret), count)
-await measure("token, query pixel", bed(hashed, .token, key: secret), request([], token: secret, query: "event=start&call_id=RGB1", method: "GET", body: ""), count)
+await measure(
+    "token, query pixel", bed(hashed, .token, key: secret),
+    request([], token: secret, query: "event=start&call_id=RGB1", method: "GET", body: ""), count)
 await measure("hmac sha256, json keys", bed(spec, .hmac, key: secret), request([(name: "x-signature", value: hex)]), count)
 await measure("hmac sha256, hashed key", bed(hashed, .hmac, key: secret), request([(name: "x-signature", value: hex)]), count)
 await measure(

@@ -85,8 +85,10 @@ func brokered(_ broker: CurlOutbound, _ base: String, _ count: Int, _ concurrenc
 
 func isolated(_ runtime: PluginRuntime, _ base: String, _ count: Int, _ concurrency: Int) async -> Figures {
     let instance = PluginInstance(
-        connection: ConnectionID(time: Timestamp(milliseconds: 1), random: (2, 2)), provider: ProviderName("probe")!, settings: Array("{}".utf8),
-        baseURL: base, credential: CredentialSpec(kind: .apiKey, placements: [.init(field: "token", place: .authorization(scheme: "Bearer"))]))
+        connection: ConnectionID(time: Timestamp(milliseconds: 1), random: (2, 2)), provider: ProviderName("probe")!,
+        settings: Array("{}".utf8),
+        baseURL: base,
+        credential: CredentialSpec(kind: .apiKey, placements: [.init(field: "token", place: .authorization(scheme: "Bearer"))]))
     let begun = time()
     let latencies = await withTaskGroup(of: [Double].self) { group in
         for _ in 0..<concurrency {
@@ -112,7 +114,8 @@ let broker = try CurlOutbound(secrets: OneToken(), clock: SystemTime(), entropy:
 if paths.count == 2 {
     runtime = try await PluginRuntime.start(
         PluginRuntimeConfiguration(
-            directories: [paths[0]], managedDirectory: paths[0] + "/managed", isolation: .worker, workerPath: paths[1], allowsWeakSandbox: false),
+            directories: [paths[0]], managedDirectory: paths[0] + "/managed", isolation: .worker, workerPath: paths[1],
+            allowsWeakSandbox: false),
         outbound: broker, secrets: OneToken(), logger: logger)
 }
 for level in [1, concurrency] {

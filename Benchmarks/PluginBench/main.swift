@@ -99,7 +99,9 @@ guard arguments.count == 3 else {
 }
 let worker = try await Bench.start(arguments[1], arguments[2], .worker)
 let inside = try await Bench.start(arguments[1], arguments[2], .inProcess)
-if let memory = await worker.workerMemory() { print("worker after start: \(memory.resident) KiB resident, \(memory.isPrivate) KiB private") }
+if let memory = await worker.workerMemory() {
+    print("worker after start: \(memory.resident) KiB resident, \(memory.isPrivate) KiB private")
+}
 for batch in [1, 16, 64, 256] {
     for kind in ["nothing", "record"] {
         var (isolated, direct): ([Double], [Double]) = ([], [])

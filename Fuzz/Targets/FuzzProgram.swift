@@ -20,11 +20,15 @@ private let target: @Sendable (UnsafePointer<UInt8>?, Int) -> CInt = {
 /// The input as bytes.
 func bytes(_ data: UnsafePointer<UInt8>?, _ count: Int) -> [UInt8] { Array(UnsafeBufferPointer(start: data, count: count)) }
 /// The input as text; what is not UTF-8 is repaired.
-func text(_ data: UnsafePointer<UInt8>?, _ count: Int) -> String { String(decoding: UnsafeBufferPointer(start: data, count: count), as: UTF8.self) }
+func text(_ data: UnsafePointer<UInt8>?, _ count: Int) -> String {
+    String(decoding: UnsafeBufferPointer(start: data, count: count), as: UTF8.self)
+}
 
 /// Must crash, and soon: a fuzzer that finds nothing here would find nothing anywhere.
 @Sendable func canary(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = bytes(data, count)
-    if input.count == 6, input.starts(with: Array("ber".utf8)), input[3] ^ input[4] == 0x55, input[5] > 0xF0 { preconditionFailure("the canary") }
+    if input.count == 6, input.starts(with: Array("ber".utf8)), input[3] ^ input[4] == 0x55, input[5] > 0xF0 {
+        preconditionFailure("the canary")
+    }
     return 0
 }

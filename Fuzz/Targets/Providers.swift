@@ -17,9 +17,12 @@ private let noon = Timestamp(milliseconds: 1_780_000_000_000)
     http.baseURL = "https://api.acme.example"
     http.allowedHosts = ["files.acme.example"]
     let target = OutboundTarget(
-        connection: ConnectionID("con_01m7yp7wfkfvnv200vwns4wyqy")!, provider: ProviderName("acme")!, baseURL: "https://api.acme.example/v1", http: http,
+        connection: ConnectionID("con_01m7yp7wfkfvnv200vwns4wyqy")!, provider: ProviderName("acme")!,
+        baseURL: "https://api.acme.example/v1", http: http,
         credential: nil)
-    guard case .success(let egress) = EgressGuard.make(for: target, policy: EgressPolicy()) else { preconditionFailure("the good base URL is refused") }
+    guard case .success(let egress) = EgressGuard.make(for: target, policy: EgressPolicy()) else {
+        preconditionFailure("the good base URL is refused")
+    }
     if case .success(let found) = egress.resolve(text(data, count)) {
         precondition(found.origin.scheme == "https", "another scheme: \(found.origin)")
         precondition(["api.acme.example", "files.acme.example"].contains(found.origin.host), "another host: \(found.origin)")
@@ -28,7 +31,8 @@ private let noon = Timestamp(milliseconds: 1_780_000_000_000)
     }
     // And as the base URL that an operator gives.
     _ = EgressGuard.make(
-        for: OutboundTarget(connection: target.connection, provider: target.provider, baseURL: text(data, count), http: http, credential: nil),
+        for: OutboundTarget(
+            connection: target.connection, provider: target.provider, baseURL: text(data, count), http: http, credential: nil),
         policy: EgressPolicy())
     return 0
 }
@@ -44,7 +48,8 @@ private let noon = Timestamp(milliseconds: 1_780_000_000_000)
     hmac.encoding = first & 16 == 0 ? .hex : .base64
     hmac.algorithm = [.sha256, .sha1, .sha512][Int(first >> 5) % 3]
     if first & 8 != 0 { hmac.timestampHeader = "x-timestamp" }
-    let spec = WebhookSpec(methods: ["POST"], schemes: kinds, defaultScheme: kind, hmac: hmac, tokenPlaces: [.query("token"), .header("authorization")])
+    let spec = WebhookSpec(
+        methods: ["POST"], schemes: kinds, defaultScheme: kind, hmac: hmac, tokenPlaces: [.query("token"), .header("authorization")])
     let value = parts.first ?? ""
     let headers = [
         ("x-signature", value), ("webhook-signature", value), ("authorization", value), ("webhook-id", parts.count > 1 ? parts[1] : ""),
@@ -52,7 +57,8 @@ private let noon = Timestamp(milliseconds: 1_780_000_000_000)
     ].map { (name: $0.0, value: $0.1) }
     let delivery = RawDelivery(
         provider: "acme", connection: "main", pathToken: parts.count > 1 ? parts[1] : nil, method: "POST", path: "/webhooks/acme/main",
-        query: parts.count > 2 ? parts[2] : "", headers: headers, body: Array((parts.count > 3 ? parts[3] : "").utf8), remoteAddress: "192.0.2.1",
+        query: parts.count > 2 ? parts[2] : "", headers: headers, body: Array((parts.count > 3 ? parts[3] : "").utf8),
+        remoteAddress: "192.0.2.1",
         receivedAt: noon)
     if case .verified = SignatureVerifier().verify(delivery, spec: spec, rules: ConnectionWebhook(scheme: kind), keys: [key], now: noon) {
         preconditionFailure("authentic without the key")

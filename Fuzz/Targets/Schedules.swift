@@ -23,8 +23,12 @@ import BerthModel
         for seconds in stride(from: Int64(-4_000_000_000), through: 8_000_000_000, by: 1_000_000_000) {
             let moment = Timestamp(milliseconds: seconds * 1000)
             _ = zone.offsetSeconds(at: moment)
-            if let next = zone.transition(after: moment) { precondition(next.moment.milliseconds > moment.milliseconds, "a transition before it is asked") }
-            if let last = zone.transition(atOrBefore: moment) { precondition(last.moment.milliseconds <= moment.milliseconds, "a transition too late") }
+            if let next = zone.transition(after: moment) {
+                precondition(next.moment.milliseconds > moment.milliseconds, "a transition before it is asked")
+            }
+            if let last = zone.transition(atOrBefore: moment) {
+                precondition(last.moment.milliseconds <= moment.milliseconds, "a transition too late")
+            }
         }
     } catch { precondition(!error.message.isEmpty) }
     return 0

@@ -67,7 +67,8 @@ public struct ConnectionView: Codable, Sendable {
         public var ca_file: String?
         /// A policy.
         public init(
-            set_in: String, allowed_hosts: [String]?, denied_hosts: [String], private_networks: [String], proxy: String?, proxy_has_credentials: Bool,
+            set_in: String, allowed_hosts: [String]?, denied_hosts: [String], private_networks: [String], proxy: String?,
+            proxy_has_credentials: Bool,
             ca_file: String?
         ) {
             self.set_in = set_in

@@ -47,7 +47,9 @@ public enum OpenAPIDocument {
     }
 
     private static func responses(_ route: Route) -> JSONValue {
-        let status = route.operation == .createConnection || route.operation == .installPlugin ? "201" : route.operation == .syncStream ? "202" : "200"
+        let status =
+            route.operation == .createConnection || route.operation == .installPlugin
+            ? "201" : route.operation == .syncStream ? "202" : "200"
         let problem: JSONValue = .object([
             "description": "What went wrong, with code and hint",
             "content": .object(["application/problem+json": .object(["schema": reference("Problem")])]),
@@ -55,11 +57,16 @@ public enum OpenAPIDocument {
         let content: JSONValue =
             switch route.response {
             case "empty": .object(["description": "Done"])
-            case "text": .object(["description": "Text", "content": .object(["text/plain": .object(["schema": .object(["type": "string"])])])])
+            case "text":
+                .object(["description": "Text", "content": .object(["text/plain": .object(["schema": .object(["type": "string"])])])])
             case "stream":
-                .object(["description": "Events", "content": .object(["text/event-stream": .object(["schema": .object(["type": "string"])])])])
+                .object([
+                    "description": "Events", "content": .object(["text/event-stream": .object(["schema": .object(["type": "string"])])]),
+                ])
             default:
-                .object(["description": "The answer", "content": .object(["application/json": .object(["schema": reference(route.response)])])])
+                .object([
+                    "description": "The answer", "content": .object(["application/json": .object(["schema": reference(route.response)])]),
+                ])
             }
         return .object([route.response == "empty" ? "204" : status: content, "default": problem])
     }

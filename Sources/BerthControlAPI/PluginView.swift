@@ -44,7 +44,8 @@ public struct PluginView: Codable, Sendable {
     /// A view.
     public init(
         id: String, name: String, version: String, publisher: String, state: String, problem: Problem?, isolation: String, generation: Int,
-        digest: String, signed_by: String?, path: String, restarts: Int, workers: [Int32], settings: [String: JSONValue], credentials: [JSONValue],
+        digest: String, signed_by: String?, path: String, restarts: Int, workers: [Int32], settings: [String: JSONValue],
+        credentials: [JSONValue],
         streams: [JSONValue], actions: [JSONValue], webhook: JSONValue
     ) {
         self.id = id

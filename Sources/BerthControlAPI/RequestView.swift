@@ -33,7 +33,8 @@ public struct RequestView: Codable, Sendable {
 
     /// A view.
     public init(
-        at: Timestamp, connection: String, provider: String, method: String, host: String, path: String, request_class: String?, status: Int?,
+        at: Timestamp, connection: String, provider: String, method: String, host: String, path: String, request_class: String?,
+        status: Int?,
         failure: String?, duration_seconds: Double, waited_seconds: Double, bytes: Int, tries: Int
     ) {
         self.at = at

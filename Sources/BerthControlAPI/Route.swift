@@ -86,15 +86,22 @@ public struct Route: Sendable, Hashable {
         Route("POST", "/v1/plugins/{id}/reload", .admin, .reloadPlugin, "Load the bundle again with nothing dropped", response: "Plugin"),
         Route("POST", "/v1/plugins/{id}/rollback", .admin, .rollbackPlugin, "Go back to the generation before", response: "Plugin"),
         Route(
-            "DELETE", "/v1/plugins/{id}", .admin, .removePlugin, "Stop and forget a plugin; refused while connections use it", response: "empty",
+            "DELETE", "/v1/plugins/{id}", .admin, .removePlugin, "Stop and forget a plugin; refused while connections use it",
+            response: "empty",
             query: [(name: "force", help: "true: also with connections; their events wait for its return")]),
         Route("GET", "/v1/connections", .operate, .listConnections, "All connections", response: "ConnectionList"),
         Route("POST", "/v1/connections", .admin, .createConnection, "Add a connection", request: "NewConnection", response: "Connection"),
-        Route("GET", "/v1/connections/{id}", .operate, .showConnection, "One connection, by id, name or provider/name", response: "Connection"),
-        Route("PATCH", "/v1/connections/{id}", .admin, .changeConnection, "Change a connection", request: "ConnectionChange", response: "Connection"),
+        Route(
+            "GET", "/v1/connections/{id}", .operate, .showConnection, "One connection, by id, name or provider/name", response: "Connection"
+        ),
+        Route(
+            "PATCH", "/v1/connections/{id}", .admin, .changeConnection, "Change a connection", request: "ConnectionChange",
+            response: "Connection"),
         Route("DELETE", "/v1/connections/{id}", .admin, .removeConnection, "Remove a connection and its secrets", response: "empty"),
         Route("POST", "/v1/connections/{id}/check", .operate, .checkConnection, "Try the credential", response: "CheckResult"),
-        Route("POST", "/v1/connections/{id}/pause", .operate, .pauseConnection, "Stop dispatch and syncs; webhooks are still kept", response: "Connection"),
+        Route(
+            "POST", "/v1/connections/{id}/pause", .operate, .pauseConnection, "Stop dispatch and syncs; webhooks are still kept",
+            response: "Connection"),
         Route(
             "POST", "/v1/connections/{id}/connect", .admin, .connectConnection, "Begin a person's consent: answers the URL to open",
             request: "ConnectRequest", response: "Consent"),
@@ -112,26 +119,32 @@ public struct Route: Sendable, Hashable {
             "POST", "/v1/connections/{id}/reset-circuit", .operate, .resetCircuit, "Send requests again at once after failures",
             response: "Connection"),
         Route(
-            "POST", "/v1/connections/{id}/streams/{stream}/sync", .operate, .syncStream, "Run a sync now", request: "SyncRequest", response: "Run"),
+            "POST", "/v1/connections/{id}/streams/{stream}/sync", .operate, .syncStream, "Run a sync now", request: "SyncRequest",
+            response: "Run"),
         Route(
             "POST", "/v1/connections/{id}/actions/{action}", .admin, .performAction, "Perform an action of the plugin", request: "object",
             response: "ActionResult"),
         Route(
             "GET", "/v1/runs", .operate, .listRuns, "Sync runs, newest first", response: "RunList",
-            query: [(name: "connection", help: "id or name"), (name: "stream", help: "stream name"), (name: "status", help: "run status")] + paging),
+            query: [(name: "connection", help: "id or name"), (name: "stream", help: "stream name"), (name: "status", help: "run status")]
+                + paging),
         Route("GET", "/v1/runs/{id}", .operate, .showRun, "One run", response: "Run"),
         Route("POST", "/v1/runs/{id}/cancel", .operate, .cancelRun, "Stop a run", response: "Run"),
         Route(
             "GET", "/v1/events", .operate, .listEvents, "Webhook deliveries, newest first", response: "EventList",
             query: [
-                (name: "connection", help: "id or name"), (name: "provider", help: "provider"), (name: "state", help: "comma-separated states"),
+                (name: "connection", help: "id or name"), (name: "provider", help: "provider"),
+                (name: "state", help: "comma-separated states"),
                 (name: "kind", help: "event kind"), (name: "since", help: "received at or after"), (name: "until", help: "received before"),
             ] + paging),
         Route("GET", "/v1/events/{id}", .operate, .showEvent, "One delivery with headers and body", response: "Event"),
         Route("POST", "/v1/events/{id}/replay", .operate, .replayEvent, "Process a settled delivery again", response: "Replay"),
-        Route("POST", "/v1/events/replay", .operate, .replayEvents, "Process settled deliveries again, by filter", request: "ReplayFilter", response: "Replay"),
         Route(
-            "GET", "/v1/records/{entity}", .operate, .listRecords, "Records; any field filters: ?status=completed&started_at[gte]=2026-01-01",
+            "POST", "/v1/events/replay", .operate, .replayEvents, "Process settled deliveries again, by filter", request: "ReplayFilter",
+            response: "Replay"),
+        Route(
+            "GET", "/v1/records/{entity}", .operate, .listRecords,
+            "Records; any field filters: ?status=completed&started_at[gte]=2026-01-01",
             response: "RecordList",
             query: [
                 (name: "sort", help: "field, with - for descending; default -created_at"), (name: "deleted", help: "true: tombstones too"),
@@ -143,7 +156,9 @@ public struct Route: Sendable, Hashable {
                 (name: "connection", help: "id or name"), (name: "provider", help: "provider"), (name: "kind", help: "event kind"),
                 (name: "since", help: "received at or after"), (name: "until", help: "received before"),
             ] + paging),
-        Route("POST", "/v1/dead-letters/redrive", .operate, .redriveDeadLetters, "Process dead letters again", request: "ReplayFilter", response: "Replay"),
+        Route(
+            "POST", "/v1/dead-letters/redrive", .operate, .redriveDeadLetters, "Process dead letters again", request: "ReplayFilter",
+            response: "Replay"),
         Route(
             "GET", "/v1/feed", .operate, .feed, "Server-sent events after commit; Last-Event-ID resumes", response: "stream",
             query: [(name: "connection", help: "id or name"), (name: "topic", help: "comma-separated topics")]),
@@ -226,7 +241,8 @@ public enum PercentDecoding {
     public static func fields(_ query: some StringProtocol) -> [(name: String, value: String)] {
         query.split(separator: "&").compactMap { field in
             let parts = field.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = decode(parts[0], plusIsBlank: true), let value = parts.count > 1 ? decode(parts[1], plusIsBlank: true) : "" else { return nil }
+            guard let name = decode(parts[0], plusIsBlank: true), let value = parts.count > 1 ? decode(parts[1], plusIsBlank: true) : ""
+            else { return nil }
             return (name, value)
         }
     }

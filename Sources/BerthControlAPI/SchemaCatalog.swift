@@ -45,61 +45,75 @@ public enum SchemaCatalog {
     /// All schemas.
     public static let schemas: [String: JSONValue] = [
         "Problem": object(
-            ["type": string, "title": string, "status": integer, "detail": string, "code": string, "hint": string], required: ["detail", "code"]),
-        "Status": object([
-            "version": string, "health": health, "listen": string, "started_at": time, "pid": integer, "plugins": amounts(),
-            "connections": amounts(), "events": amounts(), "open_runs": integer, "records": amounts(),
-            "circuits": .object(["type": "object", "additionalProperties": one(of: ["open", "half_open"])]),
-        ], required: [
-            "version", "health", "listen", "started_at", "pid", "plugins", "connections", "events", "open_runs", "records", "circuits",
-        ]),
-        "Health": object([
-            "status": health,
-            "parts": list(
-                object(["name": string, "status": health, "detail": string, "hint": string], required: ["name", "status", "detail"])),
-        ], required: ["status", "parts"]),
-        "Plugin": object([
-            "id": string, "name": string, "version": string, "publisher": string, "state": string, "problem": reference("Problem"),
-            "isolation": string, "generation": integer, "digest": string, "signed_by": string, "path": string, "restarts": integer, "workers": list(integer),
-            "settings": map, "credentials": list(map), "streams": list(map), "actions": list(map), "webhook": mapOrNull,
-        ], required: [
-            "id", "name", "version", "publisher", "state", "isolation", "generation", "digest", "path", "restarts", "workers", "settings",
-            "credentials", "streams", "actions", "webhook",
-        ]),
+            ["type": string, "title": string, "status": integer, "detail": string, "code": string, "hint": string],
+            required: ["detail", "code"]),
+        "Status": object(
+            [
+                "version": string, "health": health, "listen": string, "started_at": time, "pid": integer, "plugins": amounts(),
+                "connections": amounts(), "events": amounts(), "open_runs": integer, "records": amounts(),
+                "circuits": .object(["type": "object", "additionalProperties": one(of: ["open", "half_open"])]),
+            ],
+            required: [
+                "version", "health", "listen", "started_at", "pid", "plugins", "connections", "events", "open_runs", "records", "circuits",
+            ]),
+        "Health": object(
+            [
+                "status": health,
+                "parts": list(
+                    object(["name": string, "status": health, "detail": string, "hint": string], required: ["name", "status", "detail"])),
+            ], required: ["status", "parts"]),
+        "Plugin": object(
+            [
+                "id": string, "name": string, "version": string, "publisher": string, "state": string, "problem": reference("Problem"),
+                "isolation": string, "generation": integer, "digest": string, "signed_by": string, "path": string, "restarts": integer,
+                "workers": list(integer),
+                "settings": map, "credentials": list(map), "streams": list(map), "actions": list(map), "webhook": mapOrNull,
+            ],
+            required: [
+                "id", "name", "version", "publisher", "state", "isolation", "generation", "digest", "path", "restarts", "workers",
+                "settings",
+                "credentials", "streams", "actions", "webhook",
+            ]),
         "PluginList": page("Plugin"),
         "InstallPlugin": object(["path": string], required: ["path"]),
         "NewConnection": object(newConnection, required: ["provider"]),
         "ConnectionChange": object(newConnection.filter { $0.key != "provider" && $0.key != "workspace" }),
-        "Connection": object([
-            "id": string, "provider": string, "workspace": string, "name": string, "status": string, "base_url": string,
-            "credentials": map, "settings": map,
-            "webhook": object([
-                "url": string, "scheme": string, "header": string, "algorithm": string, "encoding": string, "prefix": string,
-                "allow_ips": list(string), "token": string, "secret": string, "secret_set_at": time,
-            ], required: ["url", "scheme", "allow_ips"]), "streams": map, "failures": integer, "last_error": string, "last_sync_at": time,
-            "created_at": time, "updated_at": time,
-            "circuit": object(
-                [
-                    "state": one(of: ["closed", "open", "half_open"]), "failures": integer, "retry_after_seconds": of("number"),
-                    "last_failure": string,
-                ], required: ["state", "failures"]),
-            "limits": list(
-                object(
+        "Connection": object(
+            [
+                "id": string, "provider": string, "workspace": string, "name": string, "status": string, "base_url": string,
+                "credentials": map, "settings": map,
+                "webhook": object(
                     [
-                        "requests": integer, "window_seconds": integer, "request_class": string, "scope": one(of: ["connection", "provider"]),
-                        "used": integer, "retry_after_seconds": of("number"),
-                    ], required: ["requests", "window_seconds", "scope", "used"])),
-            "pauses": .object(["type": "object", "additionalProperties": of("number")]),
-            "egress": object(
-                [
-                    "set_in": string, "allowed_hosts": list(string), "denied_hosts": list(string), "private_networks": list(string),
-                    "proxy": string, "proxy_has_credentials": boolean, "ca_file": string,
-                ], required: ["set_in", "denied_hosts", "private_networks", "proxy_has_credentials"]),
-            "credentials_set_at": time, "credentials_age_days": integer, "rotation_due": boolean,
-        ], required: [
-            "id", "provider", "workspace", "name", "status", "credentials", "settings", "streams", "failures", "created_at", "updated_at",
-            "rotation_due",
-        ]),
+                        "url": string, "scheme": string, "header": string, "algorithm": string, "encoding": string, "prefix": string,
+                        "allow_ips": list(string), "token": string, "secret": string, "secret_set_at": time,
+                    ], required: ["url", "scheme", "allow_ips"]), "streams": map, "failures": integer, "last_error": string,
+                "last_sync_at": time,
+                "created_at": time, "updated_at": time,
+                "circuit": object(
+                    [
+                        "state": one(of: ["closed", "open", "half_open"]), "failures": integer, "retry_after_seconds": of("number"),
+                        "last_failure": string,
+                    ], required: ["state", "failures"]),
+                "limits": list(
+                    object(
+                        [
+                            "requests": integer, "window_seconds": integer, "request_class": string,
+                            "scope": one(of: ["connection", "provider"]),
+                            "used": integer, "retry_after_seconds": of("number"),
+                        ], required: ["requests", "window_seconds", "scope", "used"])),
+                "pauses": .object(["type": "object", "additionalProperties": of("number")]),
+                "egress": object(
+                    [
+                        "set_in": string, "allowed_hosts": list(string), "denied_hosts": list(string), "private_networks": list(string),
+                        "proxy": string, "proxy_has_credentials": boolean, "ca_file": string,
+                    ], required: ["set_in", "denied_hosts", "private_networks", "proxy_has_credentials"]),
+                "credentials_set_at": time, "credentials_age_days": integer, "rotation_due": boolean,
+            ],
+            required: [
+                "id", "provider", "workspace", "name", "status", "credentials", "settings", "streams", "failures", "created_at",
+                "updated_at",
+                "rotation_due",
+            ]),
         "ConnectionList": page("Connection"),
         "RotateVault": object(["new_key": boolean]),
         "VaultRotation": object(
@@ -112,33 +126,40 @@ public enum SchemaCatalog {
         "CheckResult": object(["ok": boolean, "account": mapOrNull, "failure": failure], required: ["ok", "account"]),
         "ActionResult": object(["output": .object([:]), "records": integer], required: ["output", "records"]),
         "SyncRequest": object(["mode": string, "since": time, "until": time]),
-        "Run": object([
-            "id": string, "connection": string, "provider": string, "stream": string, "mode": string, "trigger": string, "status": string,
-            "direction": string, "since": time, "until": time, "created_at": time, "started_at": time, "finished_at": time,
-            "duration_seconds": of("number"),
-            "counts": counts, "pages": integer, "attempts": integer, "error": failure,
-        ], required: [
-            "id", "connection", "provider", "stream", "mode", "trigger", "status", "direction", "until", "created_at", "counts", "pages",
-            "attempts",
-        ]),
+        "Run": object(
+            [
+                "id": string, "connection": string, "provider": string, "stream": string, "mode": string, "trigger": string,
+                "status": string,
+                "direction": string, "since": time, "until": time, "created_at": time, "started_at": time, "finished_at": time,
+                "duration_seconds": of("number"),
+                "counts": counts, "pages": integer, "attempts": integer, "error": failure,
+            ],
+            required: [
+                "id", "connection", "provider", "stream", "mode", "trigger", "status", "direction", "until", "created_at", "counts",
+                "pages",
+                "attempts",
+            ]),
         "RunList": page("Run"),
-        "Event": object([
-            "id": string, "connection": string, "provider": string, "kind": string, "state": string, "unsupported": boolean,
-            "attempt": integer, "dedup_key": string, "ordering_key": string, "received_at": time, "due_at": time, "settled_at": time,
-            "failure": failure, "method": string, "query": string, "headers": list(list(string)), "body": string, "body_base64": string,
-        ], required: [
-            "id", "connection", "provider", "kind", "state", "unsupported", "attempt", "dedup_key", "received_at", "method", "query",
-        ]),
+        "Event": object(
+            [
+                "id": string, "connection": string, "provider": string, "kind": string, "state": string, "unsupported": boolean,
+                "attempt": integer, "dedup_key": string, "ordering_key": string, "received_at": time, "due_at": time, "settled_at": time,
+                "failure": failure, "method": string, "query": string, "headers": list(list(string)), "body": string, "body_base64": string,
+            ],
+            required: [
+                "id", "connection", "provider", "kind", "state", "unsupported", "attempt", "dedup_key", "received_at", "method", "query",
+            ]),
         "EventList": page("Event"),
         "ReplayFilter": object([
             "ids": list(string), "connection": string, "provider": string, "kind": string, "states": list(string), "since": time,
             "until": time, "limit": integer, "dry_run": boolean,
         ]),
         "Replay": object(["dry_run": boolean, "count": integer, "events": list(string)], required: ["dry_run", "count", "events"]),
-        "Record": object([
-            "id": string, "workspace": string, "provider": string, "connection": string, "external_id": string, "created_at": time,
-            "updated_at": time, "deleted_at": .object(["type": .array(["string", "null"])]), "raw": .object([:]),
-        ], required: ["id", "workspace", "provider", "connection", "external_id", "created_at", "updated_at", "deleted_at", "raw"]),
+        "Record": object(
+            [
+                "id": string, "workspace": string, "provider": string, "connection": string, "external_id": string, "created_at": time,
+                "updated_at": time, "deleted_at": .object(["type": .array(["string", "null"])]), "raw": .object([:]),
+            ], required: ["id", "workspace", "provider", "connection", "external_id", "created_at", "updated_at", "deleted_at", "raw"]),
         "RecordList": page("Record"),
         "Audit": object(
             ["at": time, "kind": string, "actor": string, "connection": string, "detail": string, "address": string],
@@ -146,7 +167,8 @@ public enum SchemaCatalog {
         "AuditList": page("Audit"),
         "Request": object(
             [
-                "at": time, "connection": string, "provider": string, "method": string, "host": string, "path": string, "request_class": string,
+                "at": time, "connection": string, "provider": string, "method": string, "host": string, "path": string,
+                "request_class": string,
                 "status": integer, "failure": string, "duration_seconds": of("number"), "waited_seconds": of("number"), "bytes": integer,
                 "tries": integer,
             ], required: ["at", "connection", "provider", "method", "host", "path", "duration_seconds", "waited_seconds", "bytes", "tries"]),

@@ -19,7 +19,8 @@ public enum StrictJSON {
     /// Checks that a body is one JSON value without duplicate names, at most 32 levels deep.
     public static func parse(_ bytes: [UInt8]) throws(BerthError) -> JSONDocument {
         do { return try JSONDocument(bytes, limits: .init(depth: 32, allowsDuplicateKeys: false)) } catch {
-            throw BerthError(.invalid, "the body is not valid JSON: \(error)", hint: "send one JSON object, UTF-8, without a byte order mark")
+            throw BerthError(
+                .invalid, "the body is not valid JSON: \(error)", hint: "send one JSON object, UTF-8, without a byte order mark")
         }
     }
 
@@ -52,7 +53,9 @@ public enum StrictJSON {
 
     /// The decoder says neither where nor what when a number does not fit its member; all members that are numbers are whole ones.
     private static func unreadableNumber(_ error: DecodingError, _ root: JSONNode) -> String? {
-        guard case .dataCorrupted(let context) = error, context.codingPath.isEmpty, let name = fraction(in: root, path: "") else { return nil }
+        guard case .dataCorrupted(let context) = error, context.codingPath.isEmpty, let name = fraction(in: root, path: "") else {
+            return nil
+        }
         return "'\(name)' must be a whole number"
     }
 

@@ -16,10 +16,13 @@ struct PendingConsent: Sendable {
 
 extension GrantKeeper {
     /// Begins a consent.
-    public func invite(_ connection: ConnectionID, _ spec: CredentialSpec, redirectURI: String) async throws(BerthError) -> ConsentInvitation {
+    public func invite(_ connection: ConnectionID, _ spec: CredentialSpec, redirectURI: String) async throws(BerthError)
+        -> ConsentInvitation
+    {
         guard spec.kind == .authorizationCode, let oauth = spec.oauth, let authorizeURL = oauth.authorizeURL else {
             throw BerthError(
-                .unsupported, "a connection of kind \(spec.kind.rawValue) needs no consent", hint: "berthctl connection check NAME tries its credential")
+                .unsupported, "a connection of kind \(spec.kind.rawValue) needs no consent",
+                hint: "berthctl connection check NAME tries its credential")
         }
         let client: TokenRequest.Client
         do throws(GrantFailure) { client = try await self.client(of: connection) } catch {
@@ -28,7 +31,9 @@ extension GrantKeeper {
         let now = clock.now()
         pending = pending.filter { $0.value.expiresAt > now }
         open(connection)
-        guard pending.count < 1000 else { throw BerthError(.overloaded, "too many consents are under way", isRetryable: true, retryAfter: .seconds(60)) }
+        guard pending.count < 1000 else {
+            throw BerthError(.overloaded, "too many consents are under way", isRetryable: true, retryAfter: .seconds(60))
+        }
         let state = randomText(32)
         let verifier = randomText(32)
         let expiresAt = now.adding(seconds: 600)
@@ -61,9 +66,12 @@ extension GrantKeeper {
         }
         if let error = field("error") {
             let what = String(decoding: error.utf8.prefix(60).map { (32...126).contains($0) ? $0 : 63 }, as: UTF8.self)
-            throw BerthError(.credential, "the provider did not give consent: \(what)", hint: "begin again: berthctl connection connect NAME")
+            throw BerthError(
+                .credential, "the provider did not give consent: \(what)", hint: "begin again: berthctl connection connect NAME")
         }
-        guard let code = field("code"), !code.isEmpty else { throw BerthError(.invalid, "there is no code in the answer", hint: "begin again: berthctl connection connect NAME") }
+        guard let code = field("code"), !code.isEmpty else {
+            throw BerthError(.invalid, "there is no code in the answer", hint: "begin again: berthctl connection connect NAME")
+        }
         // A renewal of the old grant that came in between would store its tokens, or its end, over the new ones.
         await enter(consent.connection)
         let outcome: Result<StoredGrant, GrantFailure>
@@ -89,7 +97,8 @@ extension GrantKeeper {
             await announce(.connected(consent.connection, account: grant.account))
             return consent.connection
         case .failure(let error):
-            throw BerthError(.credential, "the code could not be exchanged: \(error.message)", hint: error.hint, isRetryable: !error.isFinal)
+            throw BerthError(
+                .credential, "the code could not be exchanged: \(error.message)", hint: error.hint, isRetryable: !error.isFinal)
         }
     }
 
@@ -113,7 +122,8 @@ extension GrantKeeper {
                     let token = grant.refreshToken ?? grant.accessToken
                     let hint = grant.refreshToken == nil ? "access_token" : "refresh_token"
                     let reply = try await desk.exchange(
-                        TokenRequest(url, [("token", token.exposedText), ("token_type_hint", hint)], client, oauth), of: connection, key: key,
+                        TokenRequest(url, [("token", token.exposedText), ("token_type_hint", hint)], client, oauth), of: connection,
+                        key: key,
                         basis: Self.basis(token), isOwnAddress: oauth.isOwnAddress
                     ).get()
                     if !(200...299).contains(reply.status) {

@@ -9,7 +9,8 @@ public import Logging
 /// ``Grants`` over the vault.
 ///
 /// Isolation: an actor; what is done with one connection's grant - a renewal, a consent, its end - is done one after the other, in the
-/// order asked. At most one renewal per connection is under way, in a task of its own, so that a caller that is cancelled cancels nobody else.
+/// order asked. At most one renewal per connection is under way, in a task of its own, so that a caller that is cancelled
+/// cancels nobody else.
 public actor GrantKeeper: Grants {
     let secrets: any SecretStore
     let desk: ExchangeDesk
@@ -61,7 +62,9 @@ public actor GrantKeeper: Grants {
         guard !closed.contains(connection) else { return .failure(Self.ended(connection)) }
         if let known = held[connection], !known.isRefused, let grant = known.grant {
             let now = clock.now()
-            if grant.isGood(at: now, for: 0), !grant.isDue(at: now, before: oauth.refreshBeforeSeconds) { return .success(token(grant, known.serial)) }
+            if grant.isGood(at: now, for: 0), !grant.isDue(at: now, before: oauth.refreshBeforeSeconds) {
+                return .success(token(grant, known.serial))
+            }
             // Early renewal: those who come meanwhile are not kept waiting for as long as the old one is good.
             if grant.isGood(at: now, for: 10) {
                 if known.holdUntil.map({ now >= $0 }) ?? true, renewals[connection] == nil { _ = renewal(connection, spec, oauth) }
@@ -128,13 +131,16 @@ public actor GrantKeeper: Grants {
 
     // MARK: Renewal
 
-    private func renewal(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) -> Task<Result<AccessToken, AttemptFailure>, Never> {
+    private func renewal(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) -> Task<
+        Result<AccessToken, AttemptFailure>, Never
+    > {
         let task = Task { await self.renew(connection, spec, oauth) }
         renewals[connection] = task
         return task
     }
 
-    private func renew(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) async -> Result<AccessToken, AttemptFailure> {
+    private func renew(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) async -> Result<AccessToken, AttemptFailure>
+    {
         await enter(connection)
         defer {
             renewals[connection] = nil
@@ -153,7 +159,9 @@ public actor GrantKeeper: Grants {
     }
 
     /// The stored grant when it is good, or one renewed and stored.
-    private func freshGrant(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) async throws(GrantFailure) -> StoredGrant {
+    private func freshGrant(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) async throws(GrantFailure)
+        -> StoredGrant
+    {
         let isRefused = held[connection]?.isRefused ?? false
         // Of a connection that has no credentials any more nothing is made.
         let given = try await given(connection, spec)
@@ -164,7 +172,8 @@ public actor GrantKeeper: Grants {
         if held[connection] == nil, let reply = await desk.interrupted(connection, key: key, url: oauth.tokenURL) {
             var before = stored
             if before == nil, spec.kind == .refreshToken, let first = try await optional(.credential(field: "refresh_token"), connection) {
-                before = StoredGrant(accessToken: Secret(copying: [UInt8]()), refreshToken: first, given: Self.given(first), obtainedAt: clock.now())
+                before = StoredGrant(
+                    accessToken: Secret(copying: [UInt8]()), refreshToken: first, given: Self.given(first), obtainedAt: clock.now())
             }
             if let current = before, reply.status > 0, reply.basis == Self.basis(current.refreshToken ?? current.accessToken) {
                 logger.notice("took the answer of an interrupted token request", metadata: ["connection": "\(connection)"])
@@ -179,7 +188,9 @@ public actor GrantKeeper: Grants {
         if let stored, let reason = stored.deadReason {
             throw GrantFailure(message: reason, hint: Self.remedy(spec.kind), isFinal: true, needsConsent: true)
         }
-        if let stored, !isRefused, stored.isGood(at: now, for: 0), !stored.isDue(at: now, before: oauth.refreshBeforeSeconds) { return stored }
+        if let stored, !isRefused, stored.isGood(at: now, for: 0), !stored.isDue(at: now, before: oauth.refreshBeforeSeconds) {
+            return stored
+        }
         let fresh = try await request(connection, spec, oauth, stored, given, key)
         await tell(.renewed(connection))
         return fresh
@@ -203,12 +214,14 @@ public actor GrantKeeper: Grants {
                 basis = try await field("client_id", connection)
             case .password:
                 let (user, password) = (try await field("username", connection), try await field("password", connection))
-                parameters = [("grant_type", "password"), ("username", user.exposedText), ("password", password.exposedText)] + Self.scope(oauth)
+                parameters =
+                    [("grant_type", "password"), ("username", user.exposedText), ("password", password.exposedText)] + Self.scope(oauth)
                 basis = password
             case .jwtBearer:
                 let keyText = try await field("private_key", connection)
                 let assertion = try TokenRequest.assertion(
-                    issuer: client.id, subject: try await field("subject", connection).exposedText, audience: oauth.audience ?? oauth.tokenURL,
+                    issuer: client.id, subject: try await field("subject", connection).exposedText,
+                    audience: oauth.audience ?? oauth.tokenURL,
                     keyPEM: keyText.exposedText, algorithm: oauth.algorithm, id: randomText(16), now: clock.now())
                 parameters = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", assertion)] + Self.scope(oauth)
                 basis = keyText
@@ -241,14 +254,17 @@ public actor GrantKeeper: Grants {
     ) async throws(GrantFailure) -> StoredGrant {
         guard reply.status > 0 else {
             desk.settled(connection)
-            throw GrantFailure(message: "no answer of the token endpoint\(reply.failure.map { ": \($0)" } ?? "")", hint: "it is asked again by and by")
+            throw GrantFailure(
+                message: "no answer of the token endpoint\(reply.failure.map { ": \($0)" } ?? "")", hint: "it is asked again by and by")
         }
         let read: TokenReply
         let words = ForeignWords(hiding: await confidential(connection, before) + more)
         let buries = !isConsent && [.authorizationCode, .refreshToken].contains(spec.kind)
         switch TokenReply.read(reply.response, spec.oauth ?? OAuthSpec(tokenURL: ""), now: clock.now(), words) {
         case .failure(var failure):
-            if failure.needsConsent, !isConsent { failure.hint = [Self.remedy(spec.kind), failure.clock].compactMap { $0 }.joined(separator: "; ") }
+            if failure.needsConsent, !isConsent {
+                failure.hint = [Self.remedy(spec.kind), failure.clock].compactMap { $0 }.joined(separator: "; ")
+            }
             if failure.needsConsent, buries { try await bury(before, failure, connection) }
             desk.settled(connection)
             throw failure
@@ -262,8 +278,10 @@ public actor GrantKeeper: Grants {
         }
         let now = clock.now()
         let grant = StoredGrant(
-            accessToken: read.accessToken, tokenType: read.tokenType, expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
-            refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope, account: read.account ?? before.account,
+            accessToken: read.accessToken, tokenType: read.tokenType,
+            expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
+            refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope,
+            account: read.account ?? before.account,
             given: before.given, obtainedAt: now)
         KillPoint.reach("grant.before-store")
         try await store(grant, connection)
@@ -282,10 +300,13 @@ public actor GrantKeeper: Grants {
     /// What a person does when the provider does not take a credential of this kind any more.
     private static func remedy(_ kind: CredentialSpec.Kind) -> String {
         switch kind {
-        case .authorizationCode, .apiKey, .basic: "the grant was revoked, has expired or was used elsewhere: berthctl connection connect NAME"
-        case .refreshToken: "the grant was revoked, has expired or was used elsewhere: give the connection a new refresh_token: berthctl connection set-credentials NAME"
+        case .authorizationCode, .apiKey, .basic:
+            "the grant was revoked, has expired or was used elsewhere: berthctl connection connect NAME"
+        case .refreshToken:
+            "the grant was revoked, has expired or was used elsewhere: give the connection a new refresh_token: berthctl connection set-credentials NAME"
         case .password: "check username and password: berthctl connection set-credentials NAME"
-        case .clientCredentials: "check client_id and client_secret (berthctl connection set-credentials NAME), and the scopes the application has"
+        case .clientCredentials:
+            "check client_id and client_secret (berthctl connection set-credentials NAME), and the scopes the application has"
         case .jwtBearer: "check client_id, subject and private_key (berthctl connection set-credentials NAME), and this machine's clock"
         }
     }
@@ -293,7 +314,8 @@ public actor GrantKeeper: Grants {
     static func strangeAccount(_ account: String, _ known: String) -> GrantFailure {
         GrantFailure(
             message: "the provider gave a token for account '\(account)', the connection is for '\(known)'",
-            hint: "berthctl connection connect NAME with the right account, or add another connection for this one", isFinal: true, needsConsent: true)
+            hint: "berthctl connection connect NAME with the right account, or add another connection for this one", isFinal: true,
+            needsConsent: true)
     }
 
     // MARK: Accounts
@@ -348,7 +370,9 @@ public actor GrantKeeper: Grants {
         held[connection] = known
         logger.warning(
             "token request failed",
-            metadata: ["connection": "\(connection)", "error": "\(failure.message)", "hint": "\(failure.hint)", "failures": "\(known.failures)"])
+            metadata: [
+                "connection": "\(connection)", "error": "\(failure.message)", "hint": "\(failure.hint)", "failures": "\(known.failures)",
+            ])
         let error = BerthError(.credential, failure.message, hint: failure.hint, isRetryable: !failure.isFinal)
         await tell(.failed(connection, error, isFinal: failure.isFinal))
         return Self.attemptFailure(failure, connection, wait: wait)
@@ -392,7 +416,9 @@ public actor GrantKeeper: Grants {
         return secrets
     }
 
-    private static func given(_ secret: Secret) -> String { basis(secret).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined() }
+    private static func given(_ secret: Secret) -> String {
+        basis(secret).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
+    }
 
     static func basis(_ secret: Secret) -> [UInt8] { secret.withBytes { Array(SHA256.hash(data: $0)) } }
 

@@ -27,7 +27,9 @@ enum ABIValues {
     }
 
     static func text(_ slice: berth_plugin_slice, _ what: StaticString, max: Int = textMax) throws(ContractViolation) -> String {
-        guard let text = String(validating: try bytes(slice, what, max: max), as: UTF8.self) else { throw ContractViolation("\(what) is not UTF-8") }
+        guard let text = String(validating: try bytes(slice, what, max: max), as: UTF8.self) else {
+            throw ContractViolation("\(what) is not UTF-8")
+        }
         return text
     }
 
@@ -44,7 +46,9 @@ enum ABIValues {
         let key = try text(record.key, "a record's key", max: keyMax)
         guard !key.isEmpty else { throw ContractViolation("a record has an empty key") }
         let payload = try bytes(record.payload, "a record's payload", max: payloadMax)
-        guard kind == .delete || payload.first == UInt8(ascii: "{") else { throw ContractViolation("the payload of record '\(key)' is no JSON object") }
+        guard kind == .delete || payload.first == UInt8(ascii: "{") else {
+            throw ContractViolation("the payload of record '\(key)' is no JSON object")
+        }
         let raw = try bytes(record.raw, "a record's raw original", max: payloadMax)
         return (
             try item(record.item, items),
@@ -80,12 +84,15 @@ enum ABIValues {
         guard Int(request.struct_size) >= MemoryLayout<berth_http_request_v1>.size, request.struct_size <= 4096 else {
             throw ContractViolation("berth_http_request_v1.struct_size is \(request.struct_size)")
         }
-        guard request.header_count <= 100 else { throw ContractViolation("a request has \(request.header_count) headers, at most 100 are allowed") }
+        guard request.header_count <= 100 else {
+            throw ContractViolation("a request has \(request.header_count) headers, at most 100 are allowed")
+        }
         var headers: [(name: String, value: String)] = []
         if request.header_count > 0 {
             guard let table = request.headers else { throw ContractViolation("a request's headers have no address") }
             for index in 0..<Int(request.header_count) {
-                headers.append((try text(table[index].name, "a header name", max: 256), try text(table[index].value, "a header value", max: 8192)))
+                headers.append(
+                    (try text(table[index].name, "a header name", max: 256), try text(table[index].value, "a header value", max: 8192)))
             }
         }
         return PluginRequest(

@@ -16,7 +16,9 @@ enum ELFHeader {
         guard bytes.count >= 4, bytes[0] == 0x7F, bytes[1] == 0x45, bytes[2] == 0x4C, bytes[3] == 0x46 else {
             throw LoadRefusal(.notELF, at: place, pluginValue: "the file is no ELF library", hint: hint)
         }
-        guard bytes.count >= 64 else { throw LoadRefusal(.truncated, at: place, pluginValue: "\(bytes.count) bytes, less than an ELF header", hint: hint) }
+        guard bytes.count >= 64 else {
+            throw LoadRefusal(.truncated, at: place, pluginValue: "\(bytes.count) bytes, less than an ELF header", hint: hint)
+        }
         let found = bytes.loadUnaligned(fromByteOffset: 18, as: UInt16.self)
         guard bytes[4] == 2, bytes[5] == 1, found == machine else {
             let names: [UInt16: String] = [3: "i386", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv"]
@@ -33,7 +35,8 @@ enum ELFHeader {
         let size = Int(bytes.loadUnaligned(fromByteOffset: 54, as: UInt16.self))
         let count = Int(bytes.loadUnaligned(fromByteOffset: 56, as: UInt16.self))
         guard size >= 56, headers <= bytes.count, headers + size * count <= bytes.count else {
-            throw LoadRefusal(.truncated, at: place, pluginValue: "\(bytes.count) bytes, its program headers end beyond", hint: "copy the file again")
+            throw LoadRefusal(
+                .truncated, at: place, pluginValue: "\(bytes.count) bytes, its program headers end beyond", hint: "copy the file again")
         }
         for index in 0..<count {
             let at = headers + index * size
@@ -41,7 +44,9 @@ enum ELFHeader {
             let end = bytes.loadUnaligned(fromByteOffset: at + 8, as: UInt64.self).addingReportingOverflow(
                 bytes.loadUnaligned(fromByteOffset: at + 32, as: UInt64.self))
             guard !end.overflow, end.partialValue <= UInt64(bytes.count) else {
-                throw LoadRefusal(.truncated, at: place, pluginValue: "\(bytes.count) bytes, a segment ends at \(end.partialValue)", hint: "copy the file again")
+                throw LoadRefusal(
+                    .truncated, at: place, pluginValue: "\(bytes.count) bytes, a segment ends at \(end.partialValue)",
+                    hint: "copy the file again")
             }
         }
     }

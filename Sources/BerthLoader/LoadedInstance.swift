@@ -97,7 +97,9 @@ public final class LoadedInstance: @unchecked Sendable {
             }
             return run(delegate, items: records.count) { operation in
                 statuses.withUnsafeMutableBufferPointer { out in
-                    table.withUnsafeBufferPointer { write(pointer, operation, slices[0], $0.baseAddress, UInt64(records.count), out.baseAddress) }
+                    table.withUnsafeBufferPointer {
+                        write(pointer, operation, slices[0], $0.baseAddress, UInt64(records.count), out.baseAddress)
+                    }
                 }
             }
         }
@@ -142,8 +144,10 @@ enum EventTable {
                 at: index,
                 to: berth_event_v1(
                     struct_size: UInt32(MemoryLayout<berth_event_v1>.size), attempt: event.attempt, received_at: event.receivedAt,
-                    id: place(event.id.utf8), kind: place(event.kind.utf8), method: place(event.method.utf8), query: place(event.query.utf8),
-                    body: place(event.body), headers: UnsafePointer(headers.baseAddress! + first), header_count: UInt64(event.headers.count)))
+                    id: place(event.id.utf8), kind: place(event.kind.utf8), method: place(event.method.utf8),
+                    query: place(event.query.utf8),
+                    body: place(event.body), headers: UnsafePointer(headers.baseAddress! + first), header_count: UInt64(event.headers.count)
+                ))
         }
         return body(UnsafeBufferPointer(rebasing: table[..<events.count]))
     }

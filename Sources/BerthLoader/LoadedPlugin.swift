@@ -31,7 +31,8 @@ public final class LoadedPlugin: @unchecked Sendable {
             } catch { return error }
         }
         switch refusal {
-        case nil: throw LoadRefusal(.truncated, at: place, pluginValue: "the file is empty or can't be mapped", hint: "build the plugin again")
+        case nil:
+            throw LoadRefusal(.truncated, at: place, pluginValue: "the file is empty or can't be mapped", hint: "build the plugin again")
         case .some(let refusal?): throw refusal
         case .some(nil): break
         }
@@ -57,7 +58,8 @@ public final class LoadedPlugin: @unchecked Sendable {
         let out = space.bindMemory(to: berth_plugin_v1.self, capacity: 1)
         let status = entry(HostTable.shared.host, out)
         guard status == BERTH_OK else {
-            throw LoadRefusal(.entryFailed, at: place, pluginValue: "its entry answered \(status)", hostValue: "0", hint: "ask the plugin's author")
+            throw LoadRefusal(
+                .entryFailed, at: place, pluginValue: "its entry answered \(status)", hostValue: "0", hint: "ask the plugin's author")
         }
         let size = Int(out.pointee.struct_size)
         guard out.pointee.abi_version == BERTH_ABI_VERSION else {
@@ -68,7 +70,8 @@ public final class LoadedPlugin: @unchecked Sendable {
         let needed = MemoryLayout<berth_plugin_v1>.offset(of: \.destroy) ?? 0
         guard size >= needed, size <= 4096 else {
             throw LoadRefusal(
-                .badTable, at: place, pluginValue: "berth_plugin_v1.struct_size \(size)", hostValue: "\(MemoryLayout<berth_plugin_v1>.size)",
+                .badTable, at: place, pluginValue: "berth_plugin_v1.struct_size \(size)",
+                hostValue: "\(MemoryLayout<berth_plugin_v1>.size)",
                 hint: "set out->struct_size = sizeof(berth_plugin_v1)")
         }
         // What lies beyond the plugin's own size is absent, whatever stands there; so is a function of which only a part lies within.

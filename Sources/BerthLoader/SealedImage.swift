@@ -22,19 +22,25 @@ public final class SealedImage: Sendable {
     public init(path: String) throws(LoadRefusal) {
         let source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard source >= 0 else {
-            throw LoadRefusal(.libraryMissing, at: path, pluginValue: Self.problem(), hint: "build the plugin, or correct [library] in its plugin.toml")
+            throw LoadRefusal(
+                .libraryMissing, at: path, pluginValue: Self.problem(), hint: "build the plugin, or correct [library] in its plugin.toml")
         }
         defer { close(source) }
         var info = stat()
         guard fstat(source, &info) == 0, info.st_mode & S_IFMT == S_IFREG else {
-            throw LoadRefusal(.libraryMissing, at: path, pluginValue: "no regular file", hint: "build the plugin, or correct [library] in its plugin.toml")
+            throw LoadRefusal(
+                .libraryMissing, at: path, pluginValue: "no regular file", hint: "build the plugin, or correct [library] in its plugin.toml"
+            )
         }
         guard info.st_size <= Self.bytesMax else {
             throw LoadRefusal(
-                .libraryMissing, at: path, pluginValue: "it has \(info.st_size) bytes, \(Self.bytesMax) are allowed", hint: "is this the plugin's library?")
+                .libraryMissing, at: path, pluginValue: "it has \(info.st_size) bytes, \(Self.bytesMax) are allowed",
+                hint: "is this the plugin's library?")
         }
         let target = berth_memfd("berth-plugin")
-        guard target >= 0 else { throw LoadRefusal(.system, at: path, pluginValue: Self.problem(), hint: "the kernel must offer memfd_create") }
+        guard target >= 0 else {
+            throw LoadRefusal(.system, at: path, pluginValue: Self.problem(), hint: "the kernel must offer memfd_create")
+        }
         var count = 0
         while true {
             let copied = sendfile(target, source, nil, 1 << 24)
@@ -61,7 +67,8 @@ public final class SealedImage: Sendable {
         let seals = fcntl(descriptor, 1034)  // F_GET_SEALS; -1, all bits set, for what cannot be sealed
         var info = stat()
         guard seals >= 0, seals & 0x0F == 0x0F, fstat(descriptor, &info) == 0 else {
-            throw LoadRefusal(.system, at: "descriptor \(descriptor)", pluginValue: "not sealed", hint: "berth-worker is started by berthd only")
+            throw LoadRefusal(
+                .system, at: "descriptor \(descriptor)", pluginValue: "not sealed", hint: "berth-worker is started by berthd only")
         }
         self.descriptor = descriptor
         count = Int(info.st_size)

@@ -48,7 +48,9 @@ extension CurlOutbound {
     }
 
     /// The opened credential, from memory after the first time; of an OAuth kind with the token that is good now.
-    func credential(_ spec: CredentialSpec, of target: OutboundTarget, by deadline: Monotonic) async -> Result<OpenedCredential, AttemptFailure> {
+    func credential(_ spec: CredentialSpec, of target: OutboundTarget, by deadline: Monotonic) async -> Result<
+        OpenedCredential, AttemptFailure
+    > {
         guard !spec.kind.isOAuth else { return await tokenCredential(spec, of: target, by: deadline) }
         if let known = connections[target.connection]?.credentials[spec] { return .success(known) }
         let before = forgetCount

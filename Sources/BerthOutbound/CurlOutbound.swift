@@ -185,7 +185,11 @@ public actor CurlOutbound: Outbound {
             if !wasRefused, case .answered(401, _) = outcome.ending, let token = opened?.token {
                 wasRefused = true
                 await tokens?.refused(token, of: target.connection)
-                if let spec, case .success(let fresh) = await self.credential(spec, of: target, by: deadline), fresh.token?.serial != token.serial { continue }
+                if let spec, case .success(let fresh) = await self.credential(spec, of: target, by: deadline),
+                    fresh.token?.serial != token.serial
+                {
+                    continue
+                }
             }
 
             let delay = configuration.retry.delay(
@@ -208,7 +212,8 @@ public actor CurlOutbound: Outbound {
     private static func circuitOpen(_ target: OutboundTarget, _ wait: Int64, _ last: String?) -> AttemptFailure {
         let why = last.map { ", last: \($0)" } ?? ""
         return AttemptFailure(
-            .remoteDown, "circuit open: \(target.provider) failed too often in a row for \(target.connection); nothing is sent for now\(why)",
+            .remoteDown,
+            "circuit open: \(target.provider) failed too often in a row for \(target.connection); nothing is sent for now\(why)",
             retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
     }
 

@@ -13,7 +13,8 @@ extension CurlOutbound: OutboundInspection {
         let views = admissions[provider]?.views(connection, now: now) ?? (limits: [], pauses: [:])
         let circuit = connections[connection].map { view($0, now) }
         return ConnectionTraffic(
-            circuit: circuit ?? CircuitView(state: CircuitStatus.State.closed.rawValue, failures: 0, retryAfterSeconds: nil, lastFailure: nil),
+            circuit: circuit
+                ?? CircuitView(state: CircuitStatus.State.closed.rawValue, failures: 0, retryAfterSeconds: nil, lastFailure: nil),
             limits: views.limits, pauses: views.pauses)
     }
 
@@ -21,7 +22,8 @@ extension CurlOutbound: OutboundInspection {
     public func egress(of connection: ConnectionID) -> EgressView? {
         policy(connection).map { policy in
             EgressView(
-                place: policy.place, allowedHosts: policy.allowedHosts.map { $0.map(\.description) }, deniedHosts: policy.deniedHosts.map(\.description),
+                place: policy.place, allowedHosts: policy.allowedHosts.map { $0.map(\.description) },
+                deniedHosts: policy.deniedHosts.map(\.description),
                 privateNetworks: policy.privateNetworks.map(\.description), proxy: policy.proxy?.url,
                 hasProxyCredentials: policy.proxy?.credentials != nil, caFile: policy.caFile)
         }

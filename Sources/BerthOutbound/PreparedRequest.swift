@@ -64,7 +64,8 @@ final class PreparedRequest {
         }
         return .success(
             PreparedRequest(
-                request, target, headers, egress.policy, path: credential.map { $0.mask.mask(path) } ?? path, hasKey: given.contains("idempotency-key")))
+                request, target, headers, egress.policy, path: credential.map { $0.mask.mask(path) } ?? path,
+                hasKey: given.contains("idempotency-key")))
     }
 
     private init(

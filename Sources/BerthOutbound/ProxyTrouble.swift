@@ -28,11 +28,14 @@ struct ProxyTrouble {
         case CURLE_COULDNT_CONNECT: return ("\(name) can't be reached: \(detail)", true)
         case CURLE_OPERATION_TIMEDOUT: return ("\(name) made no connection in time: \(detail)", true)
         case CURLE_PEER_FAILED_VERIFICATION where transfer.isProxyUntrusted:
-            return ("\(name) has a certificate that is not trusted: \(detail); name its authority in ca_file of \(transfer.policy.place)", false)
+            return (
+                "\(name) has a certificate that is not trusted: \(detail); name its authority in ca_file of \(transfer.policy.place)", false
+            )
         case CURLE_PROXY: return ("\(name) made no connection: \(detail)", true)
         case _ where transfer.connectStatus >= 300:
             return ("\(name) refuses to connect: it answered \(transfer.connectStatus)", transfer.connectStatus >= 500)
-        case CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_OUT_OF_MEMORY:
+        case CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_GOT_NOTHING, CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL,
+            CURLE_OUT_OF_MEMORY:
             return ("\(name) did not answer as a proxy does: \(detail)", code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR)
         default: return nil
         }

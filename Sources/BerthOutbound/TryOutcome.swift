@@ -54,7 +54,8 @@ struct TryOutcome {
             let other = transfer.policy.proxy == nil ? ", or set the connection's base_url to it" : ""
             self = fail(
                 .denied,
-                "\(what) leads to \(kind), which is not allowed: list its network in private_networks of \(transfer.policy.place)\(other)", .final,
+                "\(what) leads to \(kind), which is not allowed: list its network in private_networks of \(transfer.policy.place)\(other)",
+                .final,
                 .unknown)
         case _ where transfer.policy.proxy != nil && ProxyTrouble(code, transfer) != nil:
             let trouble = ProxyTrouble(code, transfer)
@@ -65,7 +66,8 @@ struct TryOutcome {
             self = fail(.timeout, "\(what) within \((seconds * 10).rounded() / 10) s", .broken(wasSent: wasSent), .bad)
         case (_, CURLE_SSL_CACERT_BADFILE):
             self = fail(
-                .remoteDown, "the certificate authorities can't be read any more: \(detail); check ca_file of \(transfer.policy.place)", .final, .bad)
+                .remoteDown, "the certificate authorities can't be read any more: \(detail); check ca_file of \(transfer.policy.place)",
+                .final, .bad)
         case (_, CURLE_PEER_FAILED_VERIFICATION):
             self = fail(
                 .remoteDown,
@@ -73,7 +75,8 @@ struct TryOutcome {
                 .final, .bad)
         case (_, CURLE_WRITE_ERROR):
             // Ours says no only with a breach: it is libcurl's decoder.
-            self = fail(.remoteDown, "its answer is not readable HTTP: the compressed body is damaged or goes on after its end", .final, .bad)
+            self = fail(
+                .remoteDown, "its answer is not readable HTTP: the compressed body is damaged or goes on after its end", .final, .bad)
         case (_, CURLE_BAD_CONTENT_ENCODING), (_, CURLE_WEIRD_SERVER_REPLY), (_, CURLE_UNSUPPORTED_PROTOCOL):
             self = fail(.remoteDown, "its answer is not readable HTTP: \(detail)", .final, .bad)
         case (_, CURLE_OUT_OF_MEMORY), (_, CURLE_FAILED_INIT):

@@ -75,7 +75,8 @@ public struct RequestLogFilter: Sendable {
     public var until: Timestamp?
     /// All.
     public init(
-        connection: ConnectionID? = nil, provider: ProviderName? = nil, status: Int? = nil, failedOnly: Bool = false, since: Timestamp? = nil,
+        connection: ConnectionID? = nil, provider: ProviderName? = nil, status: Int? = nil, failedOnly: Bool = false,
+        since: Timestamp? = nil,
         until: Timestamp? = nil
     ) {
         self.connection = connection

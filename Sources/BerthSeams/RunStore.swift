@@ -21,7 +21,9 @@ public protocol RunStore: Sendable {
     /// One run.
     func run(_ id: RunID) async throws(BerthError) -> SyncRun?
     /// Newest first.
-    func runs(connection: ConnectionID?, stream: StreamName?, status: RunStatus?, page: PageRequest) async throws(BerthError) -> Page<SyncRun>
+    func runs(connection: ConnectionID?, stream: StreamName?, status: RunStatus?, page: PageRequest) async throws(BerthError) -> Page<
+        SyncRun
+    >
     /// Where each stream of a connection stands.
     func streamStates(of connection: ConnectionID?) async throws(BerthError) -> [StreamState]
 }
@@ -57,7 +59,10 @@ public struct StreamState: Sendable {
     /// Until when the provider asked to be left alone, if that ended the last run: schedules wait for it, people need not.
     public var notBefore: Timestamp?
     /// A state.
-    public init(connection: ConnectionID, stream: StreamName, highWater: Timestamp?, lastRunAt: Timestamp?, lastStatus: RunStatus?, notBefore: Timestamp? = nil) {
+    public init(
+        connection: ConnectionID, stream: StreamName, highWater: Timestamp?, lastRunAt: Timestamp?, lastStatus: RunStatus?,
+        notBefore: Timestamp? = nil
+    ) {
         self.connection = connection
         self.stream = stream
         self.highWater = highWater

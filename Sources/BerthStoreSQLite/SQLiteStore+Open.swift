@@ -55,7 +55,8 @@ extension SQLiteStore {
         try database.execute(sql: "INSERT INTO epoch (id, began) VALUES (?, ?)", arguments: [epoch.description, now.milliseconds])
         let number = database.lastInsertedRowID
         // An attempt cut short by the daemon's own death is no failure of the event: it is available again at once.
-        try database.execute(sql: "UPDATE event SET state = 0, due = min(due, ?), epoch = NULL WHERE state = 1", arguments: [now.milliseconds])
+        try database.execute(
+            sql: "UPDATE event SET state = 0, due = min(due, ?), epoch = NULL WHERE state = 1", arguments: [now.milliseconds])
         try database.execute(sql: "UPDATE run SET status = 'queued', epoch = NULL WHERE status = 'running'")
         return number
     }

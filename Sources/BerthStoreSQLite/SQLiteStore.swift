@@ -90,7 +90,8 @@ public final class SQLiteStore: Store {
         return nil
     }
 
-    /// Looks at the free space: gives the ballast up on a full disk, takes it again when there is room. For a daemon to which nothing is sent.
+    /// Looks at the free space: gives the ballast up on a full disk, takes it again when there is room. For a daemon to which
+    /// nothing is sent.
     public func lookAtSpace() { _ = space.freeBytes() }
 
     /// Waits for running writes and closes; later calls throw.

@@ -33,7 +33,10 @@ final class SpaceGuard: Sendable {
             guard unlink(path) == 0 else { return }
             logger.error(
                 "the disk is full: the ballast file is given up, so that accepted work goes on",
-                metadata: ["folder": "\(folder)", "bytes": "\(ballastBytes)", "hint": "free space there; deliveries are refused with 503 until then"])
+                metadata: [
+                    "folder": "\(folder)", "bytes": "\(ballastBytes)",
+                    "hint": "free space there; deliveries are refused with 503 until then",
+                ])
         } else if free > 4 * ballastBytes, !isThere {
             let file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
             guard file >= 0 else { return }

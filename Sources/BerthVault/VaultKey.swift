@@ -63,7 +63,8 @@ public struct VaultKey: Sendable {
         guard link(path, old) == 0, syncFolder(of: path), rename(fresh, path) == 0, syncFolder(of: path) else {
             let reason = systemMessage(errno)
             unlink(fresh)
-            throw BerthError(.vaultKey, "cannot put a new key in place of \(path): \(reason)", hint: "berthd must be able to write to its folder")
+            throw BerthError(
+                .vaultKey, "cannot put a new key in place of \(path): \(reason)", hint: "berthd must be able to write to its folder")
         }
         return key
     }

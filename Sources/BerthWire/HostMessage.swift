@@ -32,7 +32,8 @@ public enum HostMessage: Hashable, Sendable {
         /// Further folders that may be read while loading.
         public var readPaths: [String]
         /// All parts.
-        public init(provider: String, memoryMiB: UInt32, isBestEffort: Bool, readPaths: [String] = [], version: UInt32 = WireLimits.version) {
+        public init(provider: String, memoryMiB: UInt32, isBestEffort: Bool, readPaths: [String] = [], version: UInt32 = WireLimits.version)
+        {
             self.version = version
             self.provider = provider
             self.memoryMiB = memoryMiB
@@ -76,7 +77,8 @@ public enum HostMessage: Hashable, Sendable {
 
 extension HostMessage {
     private enum Kind: UInt8 {
-        case hello = 1, createInstance, destroyInstance, handle, read, perform, check, verify, write, cancel, checkpointed, answer, hmacVerdict
+        case hello = 1, createInstance, destroyInstance, handle, read, perform, check, verify, write, cancel, checkpointed, answer,
+            hmacVerdict
     }
 
     /// The message's frames.

@@ -111,7 +111,8 @@ public struct WireFailure: Hashable, Sendable {
     public var fields: [UInt8]
     /// All parts.
     public init(
-        status: Int32, item: UInt32, remoteStatus: UInt32, retryAfterMilliseconds: UInt64, message: String, remoteCode: String, fields: [UInt8]
+        status: Int32, item: UInt32, remoteStatus: UInt32, retryAfterMilliseconds: UInt64, message: String, remoteCode: String,
+        fields: [UInt8]
     ) {
         self.status = status
         self.item = item

@@ -82,8 +82,8 @@ struct CheckReport {
             out += "  <testcase classname=\"plugin.check\" name=\"\(Self.xml(result.name))\" time=\"\(result.seconds)\">"
             let detail = Self.xml(result.messages.joined(separator: "\n"))
             if !result.outcome.isGood {
-                out +=
-                    "<failure type=\"\(result.outcome.rawValue)\" message=\"\(Self.xml(result.messages.first ?? ""))\">\(detail)\n\(Self.xml(result.reproduce))</failure>"
+                let first = Self.xml(result.messages.first ?? "")
+                out += "<failure type=\"\(result.outcome.rawValue)\" message=\"\(first)\">\(detail)\n\(Self.xml(result.reproduce))</failure>"
             } else if result.outcome == .skipped {
                 out += "<skipped message=\"\(Self.xml(result.messages.first ?? ""))\"/>"
             } else if !detail.isEmpty {

@@ -1,5 +1,5 @@
-// berth-plugin-check: a hostile host for plugins, and the sealing and signing of bundles. `berthctl plugin check` and `seal`, `sign` run it; it needs no
-// daemon and is none.
+// berth-plugin-check: a hostile host for plugins, and the sealing and signing of bundles. `berthctl plugin check` and `seal`,
+// `sign` run it; it needs no daemon and is none.
 
 import ArgumentParser
 

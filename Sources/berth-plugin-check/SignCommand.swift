@@ -28,7 +28,9 @@ struct SignCommand: ParsableCommand {
                 }
                 guard let bytes = FileManager.default.contents(atPath: "\(folder)/\(library.file)") else { continue }  // another platform's, elsewhere
                 guard SealCommand.platform(of: bytes) != platform || CheckedBundle.digest(of: bytes) == library.sha256 else {
-                    throw BerthError("library_digest_mismatch", "\(folder)/\(library.file) is not what plugin.toml says", hint: "berthctl plugin seal \(bundle)")
+                    throw BerthError(
+                        "library_digest_mismatch", "\(folder)/\(library.file) is not what plugin.toml says",
+                        hint: "berthctl plugin seal \(bundle)")
                 }
             }
             guard let text = FileManager.default.contents(atPath: "\(folder)/plugin.toml") else {

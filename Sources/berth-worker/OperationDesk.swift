@@ -87,7 +87,8 @@ final class OperationDesk: Sendable {
         case .read(let stream, let mode, let since, let until, let schema, let state):
             let checkpoint = state.isEmpty ? nil : Checkpoint(schema: schema, state: state)
             let status = instance.read(
-                stream: stream, mode: mode, since: since == WireLimits.noTime ? nil : since, until: until, checkpoint: checkpoint, operation)
+                stream: stream, mode: mode, since: since == WireLimits.noTime ? nil : since, until: until, checkpoint: checkpoint, operation
+            )
             return (status.wire, [])
         case .perform(let name, let input, let idempotencyKey):
             return (instance.perform(name: name, input: input, idempotencyKey: idempotencyKey, operation).wire, [])
@@ -96,7 +97,8 @@ final class OperationDesk: Sendable {
         case .write(let stream, let records):
             let statuses = instance.write(
                 stream: stream,
-                records: records.map { (RecordChange.Kind(rawValue: $0.kind) ?? .upsert, $0.key, $0.idempotencyKey, $0.payload) }, operation)
+                records: records.map { (RecordChange.Kind(rawValue: $0.kind) ?? .upsert, $0.key, $0.idempotencyKey, $0.payload) }, operation
+            )
             return (0, statuses.map(\.wire))
         }
     }

@@ -96,7 +96,8 @@ final class RunningOperation: OperationDelegate, @unchecked Sendable {
             .failed(
                 WireFailure(
                     status: failure.status.wire, item: item, remoteStatus: UInt32(clamping: failure.remoteStatus ?? 0),
-                    retryAfterMilliseconds: failure.retryAfterMilliseconds ?? 0, message: Self.cut(failure.message, WireLimits.failureBytesMax),
+                    retryAfterMilliseconds: failure.retryAfterMilliseconds ?? 0,
+                    message: Self.cut(failure.message, WireLimits.failureBytesMax),
                     remoteCode: failure.remoteCode ?? "", fields: [])), operation: number)
     }
 
@@ -161,7 +162,8 @@ final class RunningOperation: OperationDelegate, @unchecked Sendable {
         link.send(
             .request(
                 WireRequest(
-                    flags: (request.isIdempotent ? 1 : 0) | (request.isAuthenticated ? 0 : 2), timeoutMilliseconds: request.timeoutMilliseconds,
+                    flags: (request.isIdempotent ? 1 : 0) | (request.isAuthenticated ? 0 : 2),
+                    timeoutMilliseconds: request.timeoutMilliseconds,
                     method: request.method, url: request.url, requestClass: request.requestClass,
                     headers: request.headers.map { WireHeader($0.name, $0.value) }, body: request.body)), operation: number)
         // A cancelled request is answered too, with CANCELLED: waiting for that keeps answers and requests in step.

@@ -8,7 +8,8 @@ import Glibc
 enum Sandbox {
     /// Folders the dynamic linker reads from, beside the one the Swift runtime stands in.
     private static let libraryPaths = [
-        "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/usr/share/zoneinfo",
+        "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/dev/null", "/dev/urandom",
+        "/usr/share/zoneinfo",
     ]
     /// Address space for libraries and stacks, which a plugin's memory budget does not mean.
     private static let allowanceMiB: UInt64 = 192

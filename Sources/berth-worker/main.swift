@@ -12,7 +12,9 @@ let link = DaemonLink(socket: 3)
 berth_limit_malloc_arenas()
 
 guard case .hello(let hello)? = link.receive()?.message, hello.version == WireLimits.version else {
-    link.refuse("worker_version", "the worker speaks protocol \(WireLimits.version) and was not greeted in it", hint: "install berthd and berth-worker of one release")
+    link.refuse(
+        "worker_version", "the worker speaks protocol \(WireLimits.version) and was not greeted in it",
+        hint: "install berthd and berth-worker of one release")
 }
 guard let progress = ProgressPage(descriptor: 5) else {
     link.refuse("system", "the progress page can't be mapped", hint: "berth-worker is started by berthd only")

@@ -15,7 +15,8 @@ struct BerthctlCommand: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             StatusCommand.self, HealthCommand.self, PluginCommand.self, ConnectionCommand.self, SyncCommand.self, EventCommand.self,
-            RecordCommand.self, ActionCommand.self, DeadLetterCommand.self, FeedCommand.self, AuditCommand.self, RequestsCommand.self, MetricsCommand.self,
+            RecordCommand.self, ActionCommand.self, DeadLetterCommand.self, FeedCommand.self, AuditCommand.self, RequestsCommand.self,
+            MetricsCommand.self,
             LogCommand.self, BackupCommand.self, VaultCommand.self,
         ])
 }

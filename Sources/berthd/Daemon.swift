@@ -29,7 +29,8 @@ struct Daemon {
         let notifier = Notifier(environment: environment)
         let inherited = InheritedSockets(environment: environment)
         try Descriptors.reserve(
-            connections: configuration.integer("server.max_connections") + egress.routeCount * OutboundConfiguration().maxConnectionsPerRoute, logger: logger)
+            connections: configuration.integer("server.max_connections") + egress.routeCount
+                * OutboundConfiguration().maxConnectionsPerRoute, logger: logger)
         let address = try ListenAddress(configuration.text("server.listen"), setting: "server.listen")
 
         // What is kept.
@@ -50,7 +51,9 @@ struct Daemon {
         let outgoing = outboundConfiguration()
         let directory = ConnectionDirectory()
         // Asked by connection: who is not there any more may send nothing.
-        let policy: @Sendable (ConnectionID) -> EgressPolicy? = { [egress] id in directory.connection(id).map { egress.policy(of: $0.workspace) } }
+        let policy: @Sendable (ConnectionID) -> EgressPolicy? = { [egress] id in
+            directory.connection(id).map { egress.policy(of: $0.workspace) }
+        }
         let news = GrantNewsRelay()
         let desk = try ExchangeDesk(
             folder: (path as NSString).deletingLastPathComponent + "/grants", program: "/proc/self/exe",
@@ -58,7 +61,8 @@ struct Daemon {
         let grants = GrantKeeper(
             secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"), tell: { await news.tell($0) })
         let answers = AnswerCache.open(configuration, storePath: path)
-        let requestLog = configuration.text("log.provider_requests") == "off" ? nil : RequestLog(store: store, logger: Logger(label: "requests"))
+        let requestLog =
+            configuration.text("log.provider_requests") == "off" ? nil : RequestLog(store: store, logger: Logger(label: "requests"))
         let outbound = try CurlOutbound(
             secrets: vault, configuration: outgoing, clock: clock, entropy: entropy, logger: Logger(label: "outbound"), observer: bridge,
             tokens: grants, answers: answers, limits: store, requestLog: requestLog, policy: policy)
@@ -80,9 +84,11 @@ struct Daemon {
             runsMax: configuration.integer("sync.max_concurrent"))
         let zones = ZoneCatalog { name in FileManager.default.contents(atPath: "/usr/share/zoneinfo/\(name)").map { Array($0) } }
         let scheduler = Scheduler(
-            store: store, host: host, directory: directory, syncs: syncs, zones: zones, clock: clock, entropy: entropy, logger: engineLogger)
+            store: store, host: host, directory: directory, syncs: syncs, zones: zones, clock: clock, entropy: entropy, logger: engineLogger
+        )
         let connections = Connections(
-            store: store, secrets: vault, host: host, outbound: outbound, grants: grants, directory: directory, clock: clock, entropy: entropy,
+            store: store, secrets: vault, host: host, outbound: outbound, grants: grants, directory: directory, clock: clock,
+            entropy: entropy,
             logger: engineLogger, onChange: { signal.raiseAll() })
         try await connections.load()
         news.listen { await connections.hear($0) }
@@ -98,13 +104,15 @@ struct Daemon {
             publicURL: { publicURL.isEmpty ? "http://\(listening.address)" : publicURL }, setLogLevel: LineLogHandler.setLevel,
             rotateVault: { makesKey throws(BerthError) in
                 let done = try await VaultOpening.rotate(vault, configuration, environment, storePath: path, makesKey: makesKey, logger)
-                return VaultRotation(key: done.keys.first ?? "", older_keys: Array(done.keys.dropFirst()), rewrapped: done.rewrapped, current: done.current)
+                return VaultRotation(
+                    key: done.keys.first ?? "", older_keys: Array(done.keys.dropFirst()), rewrapped: done.rewrapped, current: done.current)
             })
         let ages = CredentialAges(
             store: store, host: host, directory: directory, clock: clock, rotationDays: configuration.integer("credentials.rotation_days"))
         let reminder = RotationReminder(ages: ages, audit: store, clock: clock, logger: engineLogger)
         let control = ControlPlane(
-            store: store, answers: answers, host: host, connections: connections, ages: ages, scheduler: scheduler, syncs: syncs, dispatchSignal: signal, feed: feed,
+            store: store, answers: answers, host: host, connections: connections, ages: ages, scheduler: scheduler, syncs: syncs,
+            dispatchSignal: signal, feed: feed,
             metrics: metrics, outbound: outbound, clock: clock, entropy: entropy, logger: engineLogger, facts: facts)
         let announce: @Sendable () async -> Void = {
             guard listening.countDown() else { return }
@@ -123,7 +131,8 @@ struct Daemon {
         ingestConfiguration.limits.bodyBytesPerSecondMin = configuration.integer("server.min_body_rate")
         let ingestServer = IngestServer(
             configuration: ingestConfiguration, receiver: intake,
-            readiness: { Self.readiness(await control.health()) }, consent: { await ConsentPage.answer($0, connections) }, clock: clock, logger: Logger(label: "ingest"),
+            readiness: { Self.readiness(await control.health()) }, consent: { await ConsentPage.answer($0, connections) }, clock: clock,
+            logger: Logger(label: "ingest"),
             onBound: { bound in
                 listening.bound(to: bound)
                 await announce()
@@ -177,7 +186,9 @@ struct Daemon {
     private func storePath() throws(BerthError) -> String {
         let url = configuration.text("store.url")
         guard url.hasPrefix("sqlite://"), url.count > 10, url.dropFirst(9).hasPrefix("/") else {
-            throw BerthError("configuration_invalid", "store.url: '\(url)' is not sqlite:///absolute/path", hint: "for example sqlite:///var/lib/berth/berth.db")
+            throw BerthError(
+                "configuration_invalid", "store.url: '\(url)' is not sqlite:///absolute/path",
+                hint: "for example sqlite:///var/lib/berth/berth.db")
         }
         return String(url.dropFirst(9))
     }
@@ -192,7 +203,8 @@ struct Daemon {
     private func controlConfiguration(_ inherited: InheritedSockets) throws(BerthError) -> ControlServer.Configuration {
         let text = configuration.text("control.mode")
         guard let mode = UInt32(text, radix: 8), mode <= 0o777, mode & 0o007 == 0 else {
-            throw BerthError("configuration_invalid", "control.mode: '\(text)' is not an octal mode without rights for others", hint: "for example 0660")
+            throw BerthError(
+                "configuration_invalid", "control.mode: '\(text)' is not an octal mode without rights for others", hint: "for example 0660")
         }
         let roles: [String: Route.Permission] = ["read": .read, "operate": .operate, "admin": .admin]
         return ControlServer.Configuration(
@@ -263,7 +275,8 @@ extension Daemon {
         if !configured.isEmpty { candidates = [configured] }
         guard let path = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
             throw BerthError(
-                "configuration_invalid", "berth-worker is not at \(candidates.joined(separator: " or "))", hint: "set [plugins] worker to its path")
+                "configuration_invalid", "berth-worker is not at \(candidates.joined(separator: " or "))",
+                hint: "set [plugins] worker to its path")
         }
         return path
     }

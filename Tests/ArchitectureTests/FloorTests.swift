@@ -38,7 +38,8 @@ import Testing
             "berth-mock": (
                 [],
                 system.union([
-                    "Hummingbird", "HummingbirdCore", "NIOCore", "NIOPosix", "NIOHTTP1", "HTTPTypes", "ArgumentParser", "Crypto", "CryptoExtras", "Logging",
+                    "Hummingbird", "HummingbirdCore", "NIOCore", "NIOPosix", "NIOHTTP1", "HTTPTypes", "ArgumentParser", "Crypto",
+                    "CryptoExtras", "Logging",
                     "ServiceLifecycle", "NIOConcurrencyHelpers",
                 ])
             ),

@@ -29,12 +29,16 @@ enum Repository {
     static func imports(of text: String) -> [String] {
         text.split(separator: "\n").compactMap { line in
             var words = line.split(separator: " ")[...]
-            while let first = words.first, first.hasPrefix("@") || ["public", "package", "internal", "private", "fileprivate"].contains(first) {
+            while let first = words.first,
+                first.hasPrefix("@") || ["public", "package", "internal", "private", "fileprivate"].contains(first)
+            {
                 words.removeFirst()
             }
             guard words.first == "import" else { return nil }
             words.removeFirst()
-            if let kind = words.first, ["struct", "class", "enum", "protocol", "func", "typealias", "let", "var"].contains(kind) { words.removeFirst() }
+            if let kind = words.first, ["struct", "class", "enum", "protocol", "func", "typealias", "let", "var"].contains(kind) {
+                words.removeFirst()
+            }
             return words.first?.split(separator: ".").first.map(String.init)
         }
     }

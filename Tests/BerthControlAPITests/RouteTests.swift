@@ -25,7 +25,10 @@ import Testing
         #expect(Route.match("DELETE", "/v1/status").methods == ["GET"])
         #expect(Route.match("GET", "/v1/connections/a%20b").parameters == ["id": "a b"])
         #expect(Route.match("GET", "/v1/connections/ringba%2Fmain").parameters == ["id": "ringba/main"])
-        for path in ["/v1/connections/", "/v1/connections/%zz", "/v1/connections/%ff", "/v1/connections/%", "/v1//status", "/v1/status/", "v1/status", ""] {
+        for path in [
+            "/v1/connections/", "/v1/connections/%zz", "/v1/connections/%ff", "/v1/connections/%", "/v1//status", "/v1/status/",
+            "v1/status", "",
+        ] {
             let match = Route.match("GET", path)
             #expect(match.route == nil && match.methods.isEmpty, "\(path)")
         }
@@ -41,7 +44,8 @@ import Testing
         #expect(query["kind"] == "a b c")
         #expect(query["state"] == nil)
         for (text, words) in [
-            ("kin=x", "did you mean 'kind'?"), ("kind=%zz", "percent"), ("%ff=x", "percent"), ("limit=1&limit=2", "twice"), ("=x", "no query field"),
+            ("kin=x", "did you mean 'kind'?"), ("kind=%zz", "percent"), ("%ff=x", "percent"), ("limit=1&limit=2", "twice"),
+            ("=x", "no query field"),
         ] {
             let error = try #require(throws: BerthError.self) { try events.query(from: text) }
             #expect(error.message.contains(words), "\(error.message)")

@@ -14,29 +14,36 @@ import Testing
     private static let samples: [(name: String, full: any Encodable & Sendable, least: any Encodable & Sendable)] = {
         let problem = Problem(BerthError(.invalid, "a", hint: "b"), status: 400, title: "Bad Request")
         let status = Status(
-            version: "1", health: "ok", listen: "a", started_at: time, pid: 1, plugins: ["ready": 1], connections: [:], events: [:], open_runs: 0,
+            version: "1", health: "ok", listen: "a", started_at: time, pid: 1, plugins: ["ready": 1], connections: [:], events: [:],
+            open_runs: 0,
             records: ["call": 1], circuits: ["ringba/main": "open"])
         func plugin(_ problem: Problem?) -> PluginView {
             PluginView(
-                id: "a", name: "a", version: "1", publisher: "p", state: "ready", problem: problem, isolation: "worker", generation: 1, digest: "d",
-                signed_by: problem.map { _ in "acme" }, path: "/p", restarts: 0, workers: [1], settings: [:], credentials: [], streams: [], actions: [],
+                id: "a", name: "a", version: "1", publisher: "p", state: "ready", problem: problem, isolation: "worker", generation: 1,
+                digest: "d",
+                signed_by: problem.map { _ in "acme" }, path: "/p", restarts: 0, workers: [1], settings: [:], credentials: [], streams: [],
+                actions: [],
                 webhook: problem == nil ? .null : .object([:]))
         }
         func connection(_ isFull: Bool) -> ConnectionView {
             var view = ConnectionView(
-                id: "a", provider: "p", workspace: "w", name: "n", status: "active", base_url: isFull ? "u" : nil, credentials: .object([:]),
+                id: "a", provider: "p", workspace: "w", name: "n", status: "active", base_url: isFull ? "u" : nil,
+                credentials: .object([:]),
                 settings: [:],
                 webhook: isFull
                     ? .init(
-                        url: "u", scheme: "s", header: "h", algorithm: "a", encoding: "e", prefix: "p", allow_ips: [], token: "t", secret: "s",
+                        url: "u", scheme: "s", header: "h", algorithm: "a", encoding: "e", prefix: "p", allow_ips: [], token: "t",
+                        secret: "s",
                         secret_set_at: time) : nil,
-                streams: [:], failures: 0, last_error: isFull ? "e" : nil, last_sync_at: isFull ? time : nil, created_at: time, updated_at: time)
+                streams: [:], failures: 0, last_error: isFull ? "e" : nil, last_sync_at: isFull ? time : nil, created_at: time,
+                updated_at: time)
             guard isFull else { return view }
             view.circuit = .init(state: "open", failures: 5, retry_after_seconds: 1, last_failure: "f")
             view.limits = [.init(requests: 5, window_seconds: 60, request_class: "c", scope: "provider", used: 5, retry_after_seconds: 1)]
             view.pauses = ["": 1]
             view.egress = .init(
-                set_in: "s", allowed_hosts: ["h"], denied_hosts: [], private_networks: [], proxy: "p", proxy_has_credentials: true, ca_file: "/c")
+                set_in: "s", allowed_hosts: ["h"], denied_hosts: [], private_networks: [], proxy: "p", proxy_has_credentials: true,
+                ca_file: "/c")
             view.credentials_set_at = time
             view.credentials_age_days = 1
             return view
@@ -49,7 +56,8 @@ import Testing
         return [
             ("Problem", problem, Problem(BerthError(.invalid, "a"))), ("Status", status, status),
             ("Health", Health(parts: [.init(name: "a", status: "ok", detail: "d", hint: "h")]), Health(parts: [])),
-            ("Plugin", plugin(problem), plugin(nil)), ("PluginList", List(items: [plugin(problem)], next: "x"), List<PluginView>(items: [])),
+            ("Plugin", plugin(problem), plugin(nil)),
+            ("PluginList", List(items: [plugin(problem)], next: "x"), List<PluginView>(items: [])),
             ("Connection", connection(true), connection(false)),
             (
                 "VaultRotation", VaultRotation(key: "k", older_keys: ["o"], rewrapped: 1, current: 1),
@@ -58,7 +66,10 @@ import Testing
             (
                 "Consent", Consent(url: "u", redirect_uri: "r", expires_at: time), Consent(url: "u", redirect_uri: "r", expires_at: time)
             ),
-            ("CheckResult", CheckResult(ok: false, account: .object([:]), failure: failure), CheckResult(ok: true, account: .null, failure: nil)),
+            (
+                "CheckResult", CheckResult(ok: false, account: .object([:]), failure: failure),
+                CheckResult(ok: true, account: .null, failure: nil)
+            ),
             ("ActionResult", ActionResult(output: .array([]), records: 1), ActionResult(output: .null, records: 0)),
             ("Request", request(true), request(false)), ("CacheCleared", CacheCleared(removed: 1), CacheCleared(removed: 0)),
             ("Replay", Replay(dry_run: true, count: 1, events: ["e"]), Replay(dry_run: false, count: 0, events: [])),
@@ -108,7 +119,8 @@ import Testing
         let requests: [(String, any RequestBody.Type)] = [
             ("NewConnection", NewConnection.self), ("ConnectionChange", ConnectionChange.self), ("SyncRequest", SyncRequest.self),
             ("ReplayFilter", ReplayFilter.self), ("InstallPlugin", InstallPlugin.self),
-            ("ConnectRequest", ConnectRequest.self), ("RotateVault", RotateVault.self), ("ConsentAnswer", ConsentAnswer.self), ("LogLevel", LogLevel.self), ("Backup", Backup.self),
+            ("ConnectRequest", ConnectRequest.self), ("RotateVault", RotateVault.self), ("ConsentAnswer", ConsentAnswer.self),
+            ("LogLevel", LogLevel.self), ("Backup", Backup.self),
         ]
         for (name, type) in requests {
             guard case .object(let properties)? = SchemaCatalog.schemas[name]?["properties"] else {

@@ -15,8 +15,10 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " ", "{", "}", "{]", "{\"path\":\"a\",}", "{'path':'a'}", "{\"path\":\"a\"}x", "{\"path\":\"a\"}{}", "\u{FEFF}{}", "{\"path\":01}",
-        "{\"path\":NaN}", "{\"path\":1e}", "{\"path\":\"\\ud800\"}", "{\"path\":\"\\udc00\\ud800\"}", "{\"path\":\"\\u12\"}", "{\"path\":\"\\x\"}",
+        "", " ", "{", "}", "{]", "{\"path\":\"a\",}", "{'path':'a'}", "{\"path\":\"a\"}x", "{\"path\":\"a\"}{}", "\u{FEFF}{}",
+        "{\"path\":01}",
+        "{\"path\":NaN}", "{\"path\":1e}", "{\"path\":\"\\ud800\"}", "{\"path\":\"\\udc00\\ud800\"}", "{\"path\":\"\\u12\"}",
+        "{\"path\":\"\\x\"}",
         "{\"path\":\"a\nb\"}", "{\"path\":\"a\"/**/}", "{\u{0}}", "[]", "1", "null", "\"x\"", "true",
     ])
     func textsThatAreNoObject(_ text: String) throws {
@@ -61,14 +63,17 @@ import Testing
         #expect(inner.message.contains("'webhook.secrte'") && inner.message.contains("'secret'"))
         let stream = try #require(refusal(NewConnection.self, #"{"provider":"x","streams":{"calls":{"every":"y"}}}"#))
         #expect(stream.message.contains("'streams.calls.every'"))
-        #expect(refusal(NewConnection.self, #"{"provider":"x","settings":{"anything":{"deeper":1}},"credentials":{"kind":"k","any":"s"}}"#) == nil)
+        #expect(
+            refusal(NewConnection.self, #"{"provider":"x","settings":{"anything":{"deeper":1}},"credentials":{"kind":"k","any":"s"}}"#)
+                == nil)
         // A secret in a wrong place is not repeated.
         #expect(refusal(ConnectionChange.self, #"{"provider":"x"}"#) != nil)
     }
 
     @Test(arguments: [
         (#"{}"#, "'provider' is required"), (#"{"provider":1}"#, "'provider' must be text"), (#"{"provider":null}"#, "'provider'"),
-        (#"{"provider":"x","settings":[]}"#, "'settings' must be an object"), (#"{"provider":"x","webhook":{"allow_ips":"a"}}"#, "must be a list"),
+        (#"{"provider":"x","settings":[]}"#, "'settings' must be an object"),
+        (#"{"provider":"x","webhook":{"allow_ips":"a"}}"#, "must be a list"),
         (#"{"provider":"x","webhook":{"tolerance_seconds":1.5}}"#, "'webhook.tolerance_seconds' must be a whole number"),
         (#"{"provider":"x","webhook":{"tolerance_seconds":99999999999999999999}}"#, "'webhook.tolerance_seconds' must be a whole number"),
         (#"{"provider":"x","webhook":{"tolerance_seconds":"1"}}"#, "'webhook.tolerance_seconds' must be a whole number"),

@@ -21,10 +21,12 @@ struct Berthctl: Sendable {
     }()
 
     /// Runs with a socket; waits on a thread of its own.
-    static func run(_ arguments: [String], socket: String?, input: String = "", environment: [String: String] = [:]) async throws -> Result {
+    static func run(_ arguments: [String], socket: String?, input: String = "", environment: [String: String] = [:]) async throws -> Result
+    {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
-                continuation.resume(with: Swift.Result { try runBlocking(arguments, socket: socket, input: input, environment: environment) })
+                continuation.resume(
+                    with: Swift.Result { try runBlocking(arguments, socket: socket, input: input, environment: environment) })
             }
         }
     }
@@ -46,6 +48,8 @@ struct Berthctl: Sendable {
         let text = try output.fileHandleForReading.readToEnd() ?? Data()
         let complaint = try errors.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
-        return Result(status: process.terminationStatus, output: String(decoding: text, as: UTF8.self), errors: String(decoding: complaint, as: UTF8.self))
+        return Result(
+            status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
+            errors: String(decoding: complaint, as: UTF8.self))
     }
 }

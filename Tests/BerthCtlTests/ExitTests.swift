@@ -23,7 +23,8 @@ extension Ctl {
             let nowhere = try await Berthctl.run(["status"], socket: "/tmp/berth-nowhere-\(getpid()).sock")
             #expect(nowhere.status == 69)
             #expect(nowhere.errors.contains("/tmp/berth-nowhere-") && nowhere.errors.contains("is berthd running?"))
-            let viaEnvironment = try await Berthctl.run(["status"], socket: nil, environment: ["BERTH_CONTROL_SOCKET": "/tmp/berth-elsewhere.sock"])
+            let viaEnvironment = try await Berthctl.run(
+                ["status"], socket: nil, environment: ["BERTH_CONTROL_SOCKET": "/tmp/berth-elsewhere.sock"])
             #expect(viaEnvironment.errors.contains("/tmp/berth-elsewhere.sock"))
             let long = try await Berthctl.run(["status"], socket: "/tmp/" + String(repeating: "x", count: 200))
             #expect(long.status == 64)
@@ -42,9 +43,11 @@ extension Ctl {
         }
 
         @Test(arguments: [
-            "", "garbage\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}", "HTTP/1.1 200 OK\r\nContent-Type: a\r\n",
+            "", "garbage\r\n\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
+            "HTTP/1.1 200 OK\r\nContent-Type: a\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\nab", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nab",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n7fffffffffffffff\r\nab",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nab",
             "HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnot json!",
         ])
         func answersThatAreNone(_ text: String) async throws {
@@ -58,7 +61,8 @@ extension Ctl {
 
         @Test func wrongUseIsSaidWithTheRightUse() async throws {
             // Would break: usage errors that look like failures of the daemon.
-            for arguments in [["conection", "list"], ["connection", "add"], ["event", "replay"], ["record", "list"], ["status", "--output", "xml"],
+            for arguments in [
+                ["conection", "list"], ["connection", "add"], ["event", "replay"], ["record", "list"], ["status", "--output", "xml"],
                 ["connection", "add", "ringba", "--setting", "novalue"], ["record", "list", "call", "--where", "novalue"],
                 ["action", "run", "a", "b", "--input", "{"],
             ] {
@@ -66,14 +70,17 @@ extension Ctl {
                 #expect(result.status == 64, "\(arguments): \(result.status) \(result.errors)")
                 #expect(!result.errors.isEmpty)
             }
-            let file = try await Berthctl.run(["connection", "add", "ringba", "--credential", "token=@/nowhere"], socket: "/tmp/berth-nowhere.sock")
+            let file = try await Berthctl.run(
+                ["connection", "add", "ringba", "--credential", "token=@/nowhere"], socket: "/tmp/berth-nowhere.sock")
             #expect(file.status == 66 && file.errors.contains("/nowhere"))
         }
 
         @Test func healthAndSyncSpeakThroughTheirStatus() async throws {
             // Would break: monitoring by `berthctl health`, scripts that wait for a sync.
             let failing = try ScriptedDaemon { _ in
-                ScriptedDaemon.json(#"{"status":"failing","parts":[{"name":"store","status":"failing","detail":"d","hint":"free space"}]}"#, status: "503 X")
+                ScriptedDaemon.json(
+                    #"{"status":"failing","parts":[{"name":"store","status":"failing","detail":"d","hint":"free space"}]}"#, status: "503 X"
+                )
             }
             let health = try await Berthctl.run(["health"], socket: failing.path)
             #expect(health.status == 69 && health.output.contains("free space"))

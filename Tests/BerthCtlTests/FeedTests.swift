@@ -10,7 +10,9 @@ extension Ctl {
 
         private static func chunk(_ text: String) -> String { String(text.utf8.count, radix: 16) + "\r\n" + text + "\r\n" }
 
-        private static func event(_ id: Int) -> String { "id: \(id)\nevent: record.created\ndata: {\"at\":\"t\",\"external_id\":\"x\(id)\"}\n\n" }
+        private static func event(_ id: Int) -> String {
+            "id: \(id)\nevent: record.created\ndata: {\"at\":\"t\",\"external_id\":\"x\(id)\"}\n\n"
+        }
 
         @Test func itGoesOnAfterTheLastIdWhereTheConnectionBreaks() async throws {
             // Would break: gaps and doubles over a restart, also before the first event.
@@ -23,13 +25,16 @@ extension Ctl {
                 switch number {
                 case 1: return Self.head + Self.chunk(": berth\n\n") + Self.chunk("id: 40\n\n")
                 case 2: return Self.head + Self.chunk(Self.event(41) + "id: 42\neve")
-                case 3: return Self.head + Self.chunk(": \n\n" + Self.event(42)) + Self.chunk(String(Self.event(43).prefix(9))) + "0\r\n\r\n"
+                case 3:
+                    return Self.head + Self.chunk(": \n\n" + Self.event(42)) + Self.chunk(String(Self.event(43).prefix(9))) + "0\r\n\r\n"
                 default: return Self.head + Self.chunk(Self.event(43)) + "0\r\n\r\n"
                 }
             }
             let result = try await Berthctl.run(["feed", "--count", "3", "--output", "json"], socket: daemon.path)
             #expect(result.status == 0, "\(result.errors)")
-            let ids = try result.lines.dropLast().map { try #require((JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])?["feed_id"] as? Int) }
+            let ids = try result.lines.dropLast().map {
+                try #require((JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any])?["feed_id"] as? Int)
+            }
             #expect(ids == [41, 42, 43])
             #expect(daemon.requests.map { $0.headers["last-event-id"] } == [nil, "40", "41", "42"])
         }

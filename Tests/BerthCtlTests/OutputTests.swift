@@ -41,21 +41,30 @@ extension Ctl {
         @Test func emptyListsSayNone() async throws {
             // Would break: nothing on the screen, and nobody knows whether it worked.
             let daemon = try ScriptedDaemon { _ in ScriptedDaemon.json(#"{"items":[],"next":null}"#) }
-            for noun in [["connection", "list"], ["event", "list"], ["record", "list", "call"], ["sync", "list"], ["plugin", "list"], ["dead-letter", "list"], ["audit"]] {
+            for noun in [
+                ["connection", "list"], ["event", "list"], ["record", "list", "call"], ["sync", "list"], ["plugin", "list"],
+                ["dead-letter", "list"], ["audit"],
+            ] {
                 #expect(try await Berthctl.run(noun, socket: daemon.path).output == "none\n", "\(noun)")
             }
         }
 
         @Test func optionsBecomeQueriesAndBodies() async throws {
             // Would break: what is asked is not what was typed.
-            let daemon = try ScriptedDaemon { $0.method == "GET" ? ScriptedDaemon.json(#"{"items":[],"next":null}"#) : ScriptedDaemon.json("{}") }
+            let daemon = try ScriptedDaemon {
+                $0.method == "GET" ? ScriptedDaemon.json(#"{"items":[],"next":null}"#) : ScriptedDaemon.json("{}")
+            }
             _ = try await Berthctl.run(
-                ["record", "list", "call", "--where", "status=completed", "--where", "started_at[gte]=2026-01-01", "--sort=-started_at", "--limit", "5"],
+                [
+                    "record", "list", "call", "--where", "status=completed", "--where", "started_at[gte]=2026-01-01", "--sort=-started_at",
+                    "--limit", "5",
+                ],
                 socket: daemon.path)
             _ = try await Berthctl.run(["event", "replay", "--kind", "a b&c", "--dry-run"], socket: daemon.path)
             _ = try await Berthctl.run(
                 [
-                    "connection", "add", "ringba", "--workspace", "acme", "--name", "main", "--credential", "token=@-", "--setting", "account_id=RA1",
+                    "connection", "add", "ringba", "--workspace", "acme", "--name", "main", "--credential", "token=@-", "--setting",
+                    "account_id=RA1",
                     "--schedule", "calls=every 5m",
                 ], socket: daemon.path, input: "secret-from-stdin\n")
             let requests = daemon.requests

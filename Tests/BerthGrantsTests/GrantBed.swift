@@ -67,7 +67,9 @@ final class MockServer: Sendable {
         try curl.run()
         let data = output.fileHandleForReading.readDataToEndOfFile()
         curl.waitUntilExit()
-        guard let value = JSONValue(text: Array(data)) else { throw BerthError(.internal, "\(path): \(String(decoding: data, as: UTF8.self))") }
+        guard let value = JSONValue(text: Array(data)) else {
+            throw BerthError(.internal, "\(path): \(String(decoding: data, as: UTF8.self))")
+        }
         return value
     }
 
@@ -106,11 +108,14 @@ struct GrantBed {
     private init(folder: String, mock: MockServer, daemon: String) throws {
         self.folder = folder
         self.mock = mock
-        desk = try ExchangeDesk(folder: folder + "/grants", program: daemon, egress: { _ in ExchangeEgress(privateNetworks: ["127.0.0.0/8"]) }, userAgent: "test")
+        desk = try ExchangeDesk(
+            folder: folder + "/grants", program: daemon, egress: { _ in ExchangeEgress(privateNetworks: ["127.0.0.0/8"]) },
+            userAgent: "test")
         keeper = Self.keeper(secrets, desk)
         var oauth = OAuthSpec(tokenURL: mock.url + "/oauth/token")
         oauth.isOwnAddress = true
-        spec = CredentialSpec(kind: .refreshToken, placements: [.init(field: "access_token", place: .authorization(scheme: "Bearer"))], oauth: oauth)
+        spec = CredentialSpec(
+            kind: .refreshToken, placements: [.init(field: "access_token", place: .authorization(scheme: "Bearer"))], oauth: oauth)
     }
 
     private static func keeper(_ secrets: MemorySecrets, _ desk: ExchangeDesk) -> GrantKeeper {

@@ -58,7 +58,8 @@ final class CacheRig: Sendable {
         configuration.retry.maxTries = 1
         change(&configuration)
         broker = try CurlOutbound(
-            secrets: MemorySecrets(secrets), configuration: configuration, clock: clock, entropy: SystemBits(), logger: Logger(label: "test"),
+            secrets: MemorySecrets(secrets), configuration: configuration, clock: clock, entropy: SystemBits(),
+            logger: Logger(label: "test"),
             observer: counts, answers: cache)
     }
 
@@ -70,7 +71,10 @@ final class CacheRig: Sendable {
     }
 
     /// A connection whose manifest keeps class `things` for an hour.
-    func acme(_ connection: ConnectionID = connectionID(), credential: CredentialSpec? = nil, maxMiB: Int = 4, _ change: (inout PluginManifest.HTTP) -> Void = { _ in })
+    func acme(
+        _ connection: ConnectionID = connectionID(), credential: CredentialSpec? = nil, maxMiB: Int = 4,
+        _ change: (inout PluginManifest.HTTP) -> Void = { _ in }
+    )
         -> OutboundTarget
     {
         target(server.url, connection: connection, credential: credential) { http in
@@ -79,13 +83,17 @@ final class CacheRig: Sendable {
         }
     }
 
-    func read(_ path: String, _ headers: [(name: String, value: String)] = [], of target: OutboundTarget? = nil, class name: String? = "things")
+    func read(
+        _ path: String, _ headers: [(name: String, value: String)] = [], of target: OutboundTarget? = nil, class name: String? = "things"
+    )
         async -> Result<ProviderResponse, AttemptFailure>
     {
         await broker.send(ProviderRequest(method: "GET", url: path, headers: headers, requestClass: name), for: target ?? acme())
     }
 
-    func text(_ path: String, _ headers: [(name: String, value: String)] = [], of target: OutboundTarget? = nil, class name: String? = "things")
+    func text(
+        _ path: String, _ headers: [(name: String, value: String)] = [], of target: OutboundTarget? = nil, class name: String? = "things"
+    )
         async -> String
     {
         await read(path, headers, of: target, class: name).response.map { String(decoding: $0.body, as: UTF8.self) } ?? "no answer"

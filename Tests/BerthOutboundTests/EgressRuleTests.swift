@@ -6,11 +6,15 @@ import Testing
 @testable import BerthOutbound
 
 @Suite struct EgressRuleTests {
-    private func origin(_ host: String, _ port: UInt16 = 443, scheme: String = "https") -> Origin { Origin(scheme: scheme, host: host, port: port) }
+    private func origin(_ host: String, _ port: UInt16 = 443, scheme: String = "https") -> Origin {
+        Origin(scheme: scheme, host: host, port: port)
+    }
 
     @Test(arguments: [
-        ("api.example", "api.example", UInt16(443), true), ("API.Example", "api.example", 443, true), ("api.example", "api.example", 8443, false),
-        ("api.example:8443", "api.example", 8443, true), ("api.example:8443", "api.example", 443, false), ("*.example", "a.example", 443, true),
+        ("api.example", "api.example", UInt16(443), true), ("API.Example", "api.example", 443, true),
+        ("api.example", "api.example", 8443, false),
+        ("api.example:8443", "api.example", 8443, true), ("api.example:8443", "api.example", 443, false),
+        ("*.example", "a.example", 443, true),
         ("*.example", "a.b.example", 443, true), ("*.example", "example", 443, false), ("*.example", "notexample", 443, false),
         ("*", "anything", 8443, true), ("*:443", "anything", 8443, false), ("*:443", "anything", 443, true), ("::1", "::1", 443, true),
         ("example", "a.example", 443, false), ("10.0.0.1", "10.0.0.1", 443, true),
@@ -27,7 +31,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", "*.", "a*.example", "*example", "https://a", "a/b", "a b", "a:0", "a:70000", "a:x", ".a", "a.", "[::1]", "[::1]:443", "a@b", "a,b", "ä.example", "::g", "*.*",
+        "", "*.", "a*.example", "*example", "https://a", "a/b", "a b", "a:0", "a:70000", "a:x", ".a", "a.", "[::1]", "[::1]:443", "a@b",
+        "a,b", "ä.example", "::g", "*.*",
     ]) func notPatterns(_ text: String) {
         // Without this a mistake in a list is a rule that never fits.
         #expect(HostPattern(text) == nil)
@@ -39,7 +44,10 @@ import Testing
         #expect(proxy.url == "http://proxy.example:3128" && proxy.address == nil)
         let literal = try ProxyServer("socks5h://[::1]:1080")
         #expect(literal.url == "socks5h://[::1]:1080" && literal.address == PeerAddress("::1"))
-        for text in ["http://user:hunter2@p:1", "user:hunter2@p:1", "ftp://hunter2:1", "http://p:1/hunter2", "http://p:1?hunter2", "http://hunter2", "http:// hunter2:1"] {
+        for text in [
+            "http://user:hunter2@p:1", "user:hunter2@p:1", "ftp://hunter2:1", "http://p:1/hunter2", "http://p:1?hunter2", "http://hunter2",
+            "http:// hunter2:1",
+        ] {
             let refusal = #expect(throws: ProxyServer.Refusal.self) { _ = try ProxyServer(text) }
             #expect(refusal?.reason.contains("hunter2") == false)
         }

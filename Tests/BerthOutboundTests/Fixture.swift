@@ -50,7 +50,8 @@ func connectionID(_ number: UInt64 = 1) -> ConnectionID {
 }
 
 func outbound(
-    _ secrets: [String: String] = [:], observer: Observations? = nil, limits: (any RateLimitStore)? = nil, _ change: (inout OutboundConfiguration) -> Void = { _ in }
+    _ secrets: [String: String] = [:], observer: Observations? = nil, limits: (any RateLimitStore)? = nil,
+    _ change: (inout OutboundConfiguration) -> Void = { _ in }
 ) throws -> CurlOutbound {
     var configuration = OutboundConfiguration()
     configuration.retry.baseDelay = .milliseconds(2)

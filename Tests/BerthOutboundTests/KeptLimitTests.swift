@@ -50,7 +50,9 @@ final class MarkStore: RateLimitStore {
                 var memory = entry.kept.sent.map { SentRequests(age: $0.age + (now - entry.written) * 1_000_000, count: $0.count) }
                 memory.append(SentRequests(age: 0, count: entry.kept.ahead))
                 machine.remember(
-                    .init(provider: provider, connection: connection, requestClass: entry.kept.requestClass, windowSeconds: entry.kept.windowSeconds),
+                    .init(
+                        provider: provider, connection: connection, requestClass: entry.kept.requestClass,
+                        windowSeconds: entry.kept.windowSeconds),
                     memory, now: at(now))
             }
             for id in ids {

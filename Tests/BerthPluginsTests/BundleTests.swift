@@ -51,7 +51,8 @@ import Testing
     @Test(
         arguments: [
             ("linux-riscv64", "", nil, "library_wrong_platform"), (PluginBundle.platform, "", nil, "library_missing"),
-            (PluginBundle.platform, "", Data(), "library_truncated"), (PluginBundle.platform, "", Data("#!/bin/sh\n".utf8), "library_not_elf"),
+            (PluginBundle.platform, "", Data(), "library_truncated"),
+            (PluginBundle.platform, "", Data("#!/bin/sh\n".utf8), "library_not_elf"),
             (PluginBundle.platform, String(repeating: "0", count: 64), Data("x".utf8), "library_digest_mismatch"),
         ] as [(String, String, Data?, String)])
     func wrongLibrariesAreToldApart(_ platform: String, _ digest: String, _ library: Data?, _ code: String) async throws {
@@ -63,7 +64,8 @@ import Testing
         let runtime = try await PluginRuntime.start(
             PluginRuntimeConfiguration(
                 directories: [folder.path], managedDirectory: folder.path + "/managed", isolation: .worker,
-                workerPath: worker.appending(path: "berth-worker").path, allowsWeakSandbox: false), outbound: NoOutbound(), secrets: NoSecrets(),
+                workerPath: worker.appending(path: "berth-worker").path, allowsWeakSandbox: false), outbound: NoOutbound(),
+            secrets: NoSecrets(),
             logger: logger)
         let status = try #require(await runtime.plugins().first)
         #expect(status.state == .refused && status.problem?.code.rawValue == code, "\(status.problem.map { "\($0)" } ?? "")")

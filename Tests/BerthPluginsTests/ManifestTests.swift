@@ -169,7 +169,8 @@ import Testing
         arguments: [
             ("", []), ("[runtime]\n", ["runtime"]), ("[http]\n", ["http"]), ("[[http.rate_limits]]\n", ["http", "rate_limits", "items"]),
             ("[[http.throttle]]\n", ["http", "throttle", "items"]),
-            ("[http.cache]\n", ["http", "cache"]), ("[[http.cache.classes]]\n", ["http", "cache", "classes", "items"]), ("[webhook]\n", ["webhook"]),
+            ("[http.cache]\n", ["http", "cache"]), ("[[http.cache.classes]]\n", ["http", "cache", "classes", "items"]),
+            ("[webhook]\n", ["webhook"]),
             ("[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\n", ["webhook", "hmac"]), ("[[streams]]\n", ["streams", "items"]),
             ("[[credentials]]\n", ["credentials", "items"]),
             ("[[credentials]]\nkind = \"oauth2_password\"\n[credentials.oauth]\n", ["credentials", "items", "oauth"]),

@@ -59,7 +59,9 @@ extension Server {
                 try await blocking {
                     try [1000, 1001].map { size in
                         let client = try Client(port)
-                        client.send("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: \(size)\r\n\r\n" + String(repeating: "x", count: size))
+                        client.send(
+                            "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: \(size)\r\n\r\n"
+                                + String(repeating: "x", count: size))
                         return client.rest().text
                     }
                 }

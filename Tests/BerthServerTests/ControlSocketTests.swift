@@ -52,7 +52,9 @@ extension Server {
             try Data("x".utf8).write(to: URL(filePath: "\(folder)/file"))
             try FileManager.default.createSymbolicLink(atPath: "\(folder)/link", withDestinationPath: "\(folder)/file")
             for name in ["file", "link"] {
-                let refusal = #expect(throws: BerthError.self) { _ = try ControlSocket(path: "\(folder)/\(name)", mode: 0o660, group: nil) { _ in } }
+                let refusal = #expect(throws: BerthError.self) {
+                    _ = try ControlSocket(path: "\(folder)/\(name)", mode: 0o660, group: nil) { _ in }
+                }
                 #expect(refusal?.hint != nil)
             }
             #expect(FileManager.default.contents(atPath: "\(folder)/link") == Data("x".utf8))

@@ -25,7 +25,8 @@ extension Server {
             let text = try await listening(ConnectionLimits(), echoLength) { port in
                 try await blocking {
                     let client = try Client(port)
-                    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcPOST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n")
+                    client.send(
+                        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcPOST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n")
                     client.send("Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3\r\ncde\r\n0\r\n\r\n")
                     return client.rest().text
                 }
@@ -116,7 +117,8 @@ extension Server {
             let text = try await listening(
                 quick,
                 { _, writer, _ in
-                    var body = try await writer.writeHead(HTTPResponse(status: .ok, headerFields: [.contentLength: "\(size)", .connection: "close"]))
+                    var body = try await writer.writeHead(
+                        HTTPResponse(status: .ok, headerFields: [.contentLength: "\(size)", .connection: "close"]))
                     for _ in 0..<(size >> 16) { try await body.write(ByteBuffer(repeating: 65, count: 1 << 16)) }
                     try await body.finish(nil)
                 },

@@ -25,7 +25,8 @@ import Testing
     private func end() { try? FileManager.default.removeItem(atPath: folder) }  // a folder left behind does not fail a test
 
     private func key(_ connection: ConnectionID, _ path: String, query: String = "") -> ResponseCacheKey {
-        ResponseCacheKey(connection: connection, isAuthenticated: true, method: "GET", origin: "https://a.example:443", path: path, query: query)
+        ResponseCacheKey(
+            connection: connection, isAuthenticated: true, method: "GET", origin: "https://a.example:443", path: path, query: query)
     }
 
     private func answer(_ text: String, accept: String = "") -> KeptAnswer {
@@ -99,7 +100,9 @@ import Testing
     @Test func damageWhileRunningIsSurvived() async throws {
         // Without this a bad block under the cache would cost its use until somebody restarts the daemon.
         let cache = open()
-        for number in 0..<200 { _ = await cache.keep(answer(String(repeating: "x", count: 4000)), key(one, "/\(number)"), bytesMax: 4 << 20) }
+        for number in 0..<200 {
+            _ = await cache.keep(answer(String(repeating: "x", count: 4000)), key(one, "/\(number)"), bytesMax: 4 << 20)
+        }
         await cache.close()
         let file = try FileHandle(forUpdating: URL(filePath: path))
         let length = try file.seekToEnd()

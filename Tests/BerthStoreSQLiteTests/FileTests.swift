@@ -45,7 +45,9 @@ import Testing
         await (try await fixture.begin()).close()
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", "import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA user_version=999')", fixture.path]
+        process.arguments = [
+            "python3", "-c", "import sqlite3,sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA user_version=999')", fixture.path,
+        ]
         try process.run()
         process.waitUntilExit()
         await #expect { try await fixture.open() } throws: { ($0 as? BerthError)?.code == "store_too_new" }
@@ -127,7 +129,9 @@ import Testing
         try await store.define([EntityDefinition(name: name, fields: [.init("amount", .decimal)])])
         try await store.define([EntityDefinition(name: name, fields: [.init("amount", .decimal), .init("won", .boolean, isIndexed: true)])])
         #expect(try await store.entities().first { $0.name == name }?.fields.map(\.name) == ["amount", "won"])
-        await #expect(throws: BerthError.self) { try await store.define([EntityDefinition(name: name, fields: [.init("amount", .integer)])]) }
+        await #expect(throws: BerthError.self) {
+            try await store.define([EntityDefinition(name: name, fields: [.init("amount", .integer)])])
+        }
         await #expect(throws: BerthError.self) { try await store.define([EntityDefinition(name: name, fields: [.init("raw", .string)])]) }
         await store.close()
     }

@@ -77,7 +77,9 @@ import Testing
                 EventSettlement(event: events[0].id, verdict: .completed(records: [fixture.change("1", #"{"status":"completed"}"#)])),
                 EventSettlement(
                     event: events[1].id,
-                    verdict: .completed(records: [fixture.change("2", #"{"status":"missed"}"#), fixture.change("3", #"{"status":"nonsense"}"#)])),
+                    verdict: .completed(records: [
+                        fixture.change("2", #"{"status":"missed"}"#), fixture.change("3", #"{"status":"nonsense"}"#),
+                    ])),
             ], now: fixture.clock.now())
         #expect(receipt.refused[events[1].id]?.contains("nonsense") == true)
         #expect(try await store.event(events[0].id)?.state == .completed)

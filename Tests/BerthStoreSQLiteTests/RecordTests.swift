@@ -81,18 +81,25 @@ import Testing
         let fixture = try StoreFixture()
         let store = try await fixture.begin()
         for n in 1...12 {
-            _ = try await apply(store, fixture, fixture.change("c\(n)", #"{"duration_seconds":\#(n),"revenue":"\#(n).5","converted":\#(n > 6)}"#))
+            _ = try await apply(
+                store, fixture, fixture.change("c\(n)", #"{"duration_seconds":\#(n),"revenue":"\#(n).5","converted":\#(n > 6)}"#))
         }
         func ids(_ conditions: [RecordQuery.Condition], sort: String? = nil) async throws -> [String] {
-            try await store.records(Self.call, RecordQuery(conditions: conditions, sort: sort, isDescending: false), page: PageRequest()).items
+            try await store.records(Self.call, RecordQuery(conditions: conditions, sort: sort, isDescending: false), page: PageRequest())
+                .items
                 .map(\.externalID)
         }
-        #expect(try await ids([.init(field: "duration_seconds", comparison: .gte, value: "11")], sort: "duration_seconds") == ["c11", "c12"])
+        #expect(
+            try await ids([.init(field: "duration_seconds", comparison: .gte, value: "11")], sort: "duration_seconds") == ["c11", "c12"])
         #expect(try await ids([.init(field: "revenue", comparison: .lt, value: "3")], sort: "duration_seconds") == ["c1", "c2"])
-        #expect(try await ids([.init(field: "converted", value: "false"), .init(field: "external_id", comparison: .isIn, value: "c1,c9")]) == ["c1"])
-        for bad in [RecordQuery.Condition(field: "durration_seconds", value: "1"), .init(field: "id; DROP TABLE event", value: "x"),
-            .init(field: "duration_seconds", value: "many"), .init(field: "started_at", value: "yesterday")]
-        {
+        #expect(
+            try await ids([.init(field: "converted", value: "false"), .init(field: "external_id", comparison: .isIn, value: "c1,c9")]) == [
+                "c1"
+            ])
+        for bad in [
+            RecordQuery.Condition(field: "durration_seconds", value: "1"), .init(field: "id; DROP TABLE event", value: "x"),
+            .init(field: "duration_seconds", value: "many"), .init(field: "started_at", value: "yesterday"),
+        ] {
             await #expect(throws: BerthError.self) { try await ids([bad]) }
         }
         await store.close()

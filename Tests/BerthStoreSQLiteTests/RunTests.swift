@@ -92,7 +92,8 @@ import Testing
     @Test func aFullReadBuriesWhatItDidNotSee() async throws {
         let fixture = try StoreFixture()
         let store = try await fixture.begin()
-        _ = try await store.apply([fixture.change("old", "{}"), fixture.change("kept", "{}")], connection: fixture.connection, now: fixture.clock.now())
+        _ = try await store.apply(
+            [fixture.change("old", "{}"), fixture.change("kept", "{}")], connection: fixture.connection, now: fixture.clock.now())
         fixture.clock.advance(seconds: 10)
         let run = try await claimed(store, fixture, .full)
         _ = try await store.commitPage(

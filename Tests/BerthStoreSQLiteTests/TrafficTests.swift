@@ -56,7 +56,8 @@ import Testing
         let failed = try await store.requestLog(RequestLogFilter(failedOnly: true), page: PageRequest(limit: 1000))
         #expect(failed.items.count == 500 && failed.next == nil && failed.items.allSatisfy { $0.failure == .timeout && $0.status == nil })
         let first = try await store.requestLog(RequestLogFilter(connection: fixture.connection), page: PageRequest(limit: 700))
-        let second = try await store.requestLog(RequestLogFilter(connection: fixture.connection), page: PageRequest(limit: 700, cursor: first.next))
+        let second = try await store.requestLog(
+            RequestLogFilter(connection: fixture.connection), page: PageRequest(limit: 700, cursor: first.next))
         #expect(first.items.count == 700 && second.items.count == 300 && second.next == nil)
         await store.close()
     }

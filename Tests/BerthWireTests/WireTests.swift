@@ -121,7 +121,9 @@ func assemble(_ bytes: [UInt8], pieces: () -> Int) throws(WireError) -> [(UInt8,
     @Test func longMessagesAreCutAndJoined() throws {
         let body = [UInt8](repeating: 7, count: 3 * WireLimits.frameBytesMax + 11)
         let message = WorkerMessage.reply(body)
-        let messages = try assemble(message.frames(operation: 5) + WorkerMessage.done(status: 0, statuses: []).frames(operation: 5)) { 50_000 }
+        let messages = try assemble(message.frames(operation: 5) + WorkerMessage.done(status: 0, statuses: []).frames(operation: 5)) {
+            50_000
+        }
         #expect(messages.count == 2)
         #expect(try messages[0].2.withUnsafeBytes { try WorkerMessage(kind: messages[0].0, payload: $0) } == message)
     }
@@ -201,7 +203,11 @@ func assemble(_ bytes: [UInt8], pieces: () -> Int) throws(WireError) -> [(UInt8,
                 for (kind, _, payload) in try assemble(bytes, pieces: { 4096 }) {
                     let failure: WireError? = payload.withUnsafeBytes { lent in
                         do throws(WireError) {
-                            if kind < 64 { _ = try HostMessage(kind: kind, payload: lent) } else { _ = try WorkerMessage(kind: kind, payload: lent) }
+                            if kind < 64 {
+                                _ = try HostMessage(kind: kind, payload: lent)
+                            } else {
+                                _ = try WorkerMessage(kind: kind, payload: lent)
+                            }
                             return nil
                         } catch { return error }
                     }

@@ -14,7 +14,8 @@ extension Conformance {
         @Test(arguments: bothHosts) func eventsOfABatchSucceedAndFailOnTheirOwn(_ isolation: Isolation) async throws {
             let rig = try await Rig.start(in: isolation)
             let outcome = await rig.handle(
-                "record", "emit-then-retry", "invalid", "unsupported", "silent-failure", "undeclared-stream", "delete", "headers", "nothing")
+                "record", "emit-then-retry", "invalid", "unsupported", "silent-failure", "undeclared-stream", "delete", "headers", "nothing"
+            )
             #expect(outcome.suspect == nil)
             try #require(outcome.outcomes.count == 9)
             let all = outcome.outcomes

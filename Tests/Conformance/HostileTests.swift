@@ -22,7 +22,8 @@ extension Conformance {
         }
 
         static let modes: [Mode] = [
-            .init("segv", .crashed), .init("abort", .crashed), .init("stack_overflow", .crashed), .init("exit", .crashed), .init("leak", .crashed),
+            .init("segv", .crashed), .init("abort", .crashed), .init("stack_overflow", .crashed), .init("exit", .crashed),
+            .init("leak", .crashed),
             .init("loop", .hung), .init("sleep", .hung), .init("close_all", .crashed), .init("close_stdin", nil, fatal: false),
             .init("threads", nil, fatal: false), .init("garbage", .contractViolation), .init("half_frame", .crashed),
             .init("long_frame", .contractViolation), .init("unknown_kind", .contractViolation), .init("foreign_answer", nil, fatal: false),

@@ -58,7 +58,11 @@ final class ScriptedOutbound: Outbound {
     let requests = Mutex<[ProviderRequest]>([])
     private let script: Script
 
-    init(_ script: @escaping Script = { _ in .success(ProviderResponse(status: 200, headers: [("x-a", "1")], body: Array("{\"ok\":true}".utf8))) }) {
+    init(
+        _ script: @escaping Script = { _ in
+            .success(ProviderResponse(status: 200, headers: [("x-a", "1")], body: Array("{\"ok\":true}".utf8)))
+        }
+    ) {
         self.script = script
     }
 
@@ -103,7 +107,8 @@ struct Rig {
         let runtime = try await PluginRuntime.start(configuration, outbound: outbound, secrets: OneKey(), logger: logger)
         return Rig(
             runtime: runtime, provider: ProviderName(plugin)!,
-            connection: ConnectionID(time: Timestamp(milliseconds: 1), random: (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max))),
+            connection: ConnectionID(
+                time: Timestamp(milliseconds: 1), random: (UInt64.random(in: 0...UInt64.max), UInt64.random(in: 0...UInt64.max))),
             folder: folder, settings: settings)
     }
 
@@ -141,7 +146,8 @@ struct Rig {
 
     var instance: PluginInstance {
         PluginInstance(
-            connection: connection, provider: provider, settings: Array(settings.utf8), baseURL: "https://provider.example", credential: nil)
+            connection: connection, provider: provider, settings: Array(settings.utf8), baseURL: "https://provider.example", credential: nil
+        )
     }
 
     func event(_ kind: String, body: String = "{\"a\":1}", attempt: Int = 1) -> Event {

@@ -78,7 +78,9 @@ public final class ConnectionDirectory: Sendable {
         let snapshot = snapshot
         guard let connection else { return snapshot.sole[provider] }
         if let entry = snapshot.byName[provider]?[connection] { return entry }
-        guard let id = ConnectionID(connection), let entry = snapshot.byID[id], entry.connection.provider.text == provider else { return nil }
+        guard let id = ConnectionID(connection), let entry = snapshot.byID[id], entry.connection.provider.text == provider else {
+            return nil
+        }
         return entry
     }
 

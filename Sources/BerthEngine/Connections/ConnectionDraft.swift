@@ -66,7 +66,8 @@ struct ConnectionRules: Sendable {
         applySchedules(draft, to: &connection, isNew: isNew, &problems)
         guard problems.isEmpty else {
             throw BerthError(
-                .invalid, problems.joined(separator: "; "), hint: "berthctl plugin show \(manifest.id) lists settings, credentials and streams")
+                .invalid, problems.joined(separator: "; "),
+                hint: "berthctl plugin show \(manifest.id) lists settings, credentials and streams")
         }
     }
 

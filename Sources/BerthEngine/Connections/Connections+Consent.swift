@@ -10,7 +10,8 @@ extension Connections {
         let connection = try existing(id)
         let manifest = try manifest(of: connection.provider)
         guard let spec = InstanceFactory(host: host).credential(of: connection, manifest) else {
-            throw BerthError(.invalid, "the connection has no credential kind", hint: "berthctl plugin show \(connection.provider) lists them")
+            throw BerthError(
+                .invalid, "the connection has no credential kind", hint: "berthctl plugin show \(connection.provider) lists them")
         }
         let invitation = try await grants.invite(id, spec, redirectURI: redirectURI)
         try await audit("connection.consent_begun", connection, actor)
@@ -18,7 +19,9 @@ extension Connections {
     }
 
     /// Ends a consent, by the browser or by hand, and tries the new tokens. `expected`: whose it must be.
-    public func complete(_ fields: [(name: String, value: String)], expected: ConnectionID?, actor: String) async throws(BerthError) -> Connection {
+    public func complete(_ fields: [(name: String, value: String)], expected: ConnectionID?, actor: String) async throws(BerthError)
+        -> Connection
+    {
         let id = try await grants.complete(fields, expected: expected)
         _ = try await check(id, actor: actor)
         return try existing(id)
@@ -27,7 +30,8 @@ extension Connections {
     /// Notes whose account a plugin's check found, where the token replies do not say it; the failure when it was another one before.
     func strangeAccount(_ reply: [UInt8], _ connection: Connection, _ manifest: PluginManifest) async -> AttemptFailure? {
         guard let spec = InstanceFactory(host: host).credential(of: connection, manifest), spec.kind == .authorizationCode,
-            spec.oauth?.accountPointer == nil, case .object(let members)? = JSONValue(text: reply), let account = members["account"]?.scalarText
+            spec.oauth?.accountPointer == nil, case .object(let members)? = JSONValue(text: reply),
+            let account = members["account"]?.scalarText
         else { return nil }
         do {
             try await grants.identify(connection.id, account: account)
@@ -92,9 +96,12 @@ extension Connections {
             }
             try await store.audit([
                 AuditEntry(
-                    at: clock.now(), kind: kind, actor: "berthd", connection: id, detail: "\(connection.provider)/\(connection.name)\(detail)",
+                    at: clock.now(), kind: kind, actor: "berthd", connection: id,
+                    detail: "\(connection.provider)/\(connection.name)\(detail)",
                     address: nil)
             ])
-        } catch { logger.error("a grant's change could not be noted", metadata: ["connection": "\(id)", "kind": "\(kind)", "error": "\(error)"]) }
+        } catch {
+            logger.error("a grant's change could not be noted", metadata: ["connection": "\(id)", "kind": "\(kind)", "error": "\(error)"])
+        }
     }
 }

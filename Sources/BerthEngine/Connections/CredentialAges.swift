@@ -53,7 +53,11 @@ public struct CredentialAges: Sendable {
     /// Those that are due, oldest first.
     public func due() async throws(BerthError) -> [(connection: Connection, age: Age)] {
         try await ages().compactMap { id, age in age.isDue ? directory.connection(id).map { (connection: $0, age: age) } : nil }
-            .sorted { ($0.age.setAt?.milliseconds ?? 0, $0.connection.id.description) < ($1.age.setAt?.milliseconds ?? 0, $1.connection.id.description) }
+            .sorted {
+                ($0.age.setAt?.milliseconds ?? 0, $0.connection.id.description) < (
+                    $1.age.setAt?.milliseconds ?? 0, $1.connection.id.description
+                )
+            }
     }
 
     /// What the daemon makes itself does not count: tokens, the key of exchanges, and keys of deliveries, which a person changes at

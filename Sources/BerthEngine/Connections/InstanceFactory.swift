@@ -65,7 +65,8 @@ struct InstanceFactory: Sendable {
     }
 
     /// The credential kind chosen, or the manifest's first.
-    private static func credential(_ connection: Connection, _ manifest: PluginManifest, _ settings: [String: JSONValue]) -> CredentialSpec? {
+    private static func credential(_ connection: Connection, _ manifest: PluginManifest, _ settings: [String: JSONValue]) -> CredentialSpec?
+    {
         guard let kind = connection.credentialKind, var spec = manifest.credentials.first(where: { $0.kind == kind }) else { return nil }
         guard var oauth = spec.oauth else { return spec }
         let token = address(oauth.tokenURL, connection, manifest, settings)

@@ -36,18 +36,23 @@ public struct RotationReminder: Sendable {
         let due = try await ages.due()
         guard !due.isEmpty else { return }
         let now = clock.now()
-        let told = try await audit.auditEntries(AuditFilter(kind: Self.kind, since: now.adding(seconds: -86_400)), page: PageRequest(limit: 1))
+        let told = try await audit.auditEntries(
+            AuditFilter(kind: Self.kind, since: now.adding(seconds: -86_400)), page: PageRequest(limit: 1))
         guard told.items.isEmpty else { return }
         let text = Self.text(due)
         try await audit.audit([AuditEntry(at: now, kind: Self.kind, actor: "berthd", connection: nil, detail: text, address: nil)])
         logger.notice(
             "credentials are due for new ones",
-            metadata: ["count": "\(due.count)", "connections": "\(text)", "hint": "berthctl connection set-credentials NAME --credential FIELD=@FILE"])
+            metadata: [
+                "count": "\(due.count)", "connections": "\(text)",
+                "hint": "berthctl connection set-credentials NAME --credential FIELD=@FILE",
+            ])
     }
 
     /// `ringba/main (120 days), ...`, the first twenty.
     static func text(_ due: [(connection: Connection, age: CredentialAges.Age)]) -> String {
-        let named = due.prefix(20).map { "\($0.connection.provider)/\($0.connection.name) (\($0.age.days ?? 0) days)" }.joined(separator: ", ")
+        let named = due.prefix(20).map { "\($0.connection.provider)/\($0.connection.name) (\($0.age.days ?? 0) days)" }.joined(
+            separator: ", ")
         return due.count > 20 ? "\(named) and \(due.count - 20) more" : named
     }
 }

@@ -81,7 +81,8 @@ extension ControlPlane {
         var fields: [(name: String, value: String)] = []
         if let url = answer.url?.exposed {
             guard let mark = url.firstIndex(of: "?") else {
-                throw BerthError(.invalid, "url: there is no '?code=...' in it", hint: "paste the whole address line of the browser after the consent")
+                throw BerthError(
+                    .invalid, "url: there is no '?code=...' in it", hint: "paste the whole address line of the browser after the consent")
             }
             fields = PercentDecoding.fields(url[url.index(after: mark)...].prefix { $0 != "#" })
         }
@@ -101,7 +102,9 @@ extension ControlPlane {
         try refuseUnknown(query, known: ["prefix"])
         let prefix = query["prefix"]
         if let prefix, !prefix.hasPrefix("/") {
-            throw BerthError(.invalid, "prefix: '\(prefix.prefix(120))' does not begin with '/'", hint: "such as /api/v2/prospects, as the request log shows paths")
+            throw BerthError(
+                .invalid, "prefix: '\(prefix.prefix(120))' does not begin with '/'",
+                hint: "such as /api/v2/prospects, as the request log shows paths")
         }
         return CacheCleared(removed: try await connections.clearCache(try connections.find(id).id, prefix: prefix, actor: caller.actor))
     }
@@ -118,7 +121,8 @@ extension ControlPlane {
         }
         guard connection.status != .disconnected, connection.status != .paused else {
             throw BerthError(
-                .conflict, "connection '\(connection.name)' is \(connection.status.rawValue)", hint: "berthctl connection resume \(connection.name)")
+                .conflict, "connection '\(connection.name)' is \(connection.status.rawValue)",
+                hint: "berthctl connection resume \(connection.name)")
         }
         guard request.mode != .range || request.since != nil else { throw BerthError(.invalid, "since: is required for mode 'range'") }
         let state = try await store.streamStates(of: connection.id).first { $0.stream == found.name }
@@ -135,7 +139,8 @@ extension ControlPlane {
             let names = manifest.actions.map(\.name)
             let nearest = NearestName.of(action, among: names).map { "; did you mean '\($0)'?" } ?? ""
             throw BerthError(
-                .notFound, "\(connection.provider) has no action '\(action)'\(nearest)", hint: "there are: \(names.joined(separator: ", "))")
+                .notFound, "\(connection.provider) has no action '\(action)'\(nearest)", hint: "there are: \(names.joined(separator: ", "))"
+            )
         }
         // Before, so that an action is never done without a trace.
         try await audit("action.performed", caller, connection.id, action)
@@ -162,7 +167,9 @@ extension ControlPlane {
 
     private func view(_ connection: Connection, generated: String? = nil) async throws(BerthError) -> ConnectionView {
         let state = connection.credentialKind?.isOAuth == true ? await connections.grants.state(of: connection.id) : nil
-        var view = view(connection, try await store.streamStates(of: connection.id), generated: generated, state, try await ages.ages(of: connection.id)[connection.id])
+        var view = view(
+            connection, try await store.streamStates(of: connection.id), generated: generated, state,
+            try await ages.ages(of: connection.id)[connection.id])
         view.egress = await outbound.egress(of: connection.id).map { .init($0) }
         if let traffic = await traffic(of: connection) {
             view.circuit = .init(traffic.circuit)
@@ -225,7 +232,8 @@ extension ControlPlane {
             credentials: connection.credentialKind.map { credentialView($0, grant) } ?? .null, settings: connection.settings,
             webhook: connection.webhook.map { webhookView($0, of: connection, manifest, generated, age?.webhookSetAt) }, streams: streams,
             failures: connection.consecutiveFailures, last_error: connection.lastError, last_sync_at: connection.lastSyncAt,
-            created_at: connection.createdAt, updated_at: connection.updatedAt, credentials_set_at: age?.setAt, credentials_age_days: age?.days,
+            created_at: connection.createdAt, updated_at: connection.updatedAt, credentials_set_at: age?.setAt,
+            credentials_age_days: age?.days,
             rotation_due: age?.isDue ?? false)
     }
 
@@ -249,7 +257,8 @@ extension ControlPlane {
         return ConnectionView.WebhookView(
             url: isToken ? generated.map { "\(url)/\($0)" } ?? "\(url)/{token}" : url, scheme: rules.scheme.rawValue,
             header: rules.scheme == .hmac ? rules.header ?? hmac?.header : nil,
-            algorithm: hmac.map { (rules.algorithm ?? $0.algorithm).rawValue }, encoding: hmac.map { (rules.encoding ?? $0.encoding).rawValue },
+            algorithm: hmac.map { (rules.algorithm ?? $0.algorithm).rawValue },
+            encoding: hmac.map { (rules.encoding ?? $0.encoding).rawValue },
             prefix: rules.scheme == .hmac ? rules.prefix ?? hmac?.prefix : nil, allow_ips: rules.allowIPs,
             token: isToken ? generated : nil, secret: isToken ? nil : generated, secret_set_at: setAt)
     }

@@ -45,7 +45,9 @@ extension ControlPlane {
             filter.states = [.discarded]
         } else if let text = query["state"] {
             filter.states = try text.split(separator: ",").map { part throws(BerthError) in
-                guard let state = EventState(rawValue: String(part)) else { throw Self.noChoice("state", String(part), EventState.allCases) }
+                guard let state = EventState(rawValue: String(part)) else {
+                    throw Self.noChoice("state", String(part), EventState.allCases)
+                }
                 return state
             }
         }
@@ -72,11 +74,15 @@ extension ControlPlane {
         guard (1...1_000_000).contains(limit) else { throw BerthError(.invalid, "limit: \(limit) is not 1 to 1000000") }
         let events = try await store.replay(filter, limit: limit, dryRun: isDry, now: clock.now())
         if let id = request.ids?.first, request.ids?.count == 1, events.isEmpty {
-            guard let event = try await store.event(id) else { throw BerthError(.notFound, "there is no event '\(id)'", hint: "berthctl event list") }
-            throw BerthError(.conflict, "event \(id) is \(event.state.rawValue): only settled events are replayed", hint: "berthctl event show \(id)")
+            guard let event = try await store.event(id) else {
+                throw BerthError(.notFound, "there is no event '\(id)'", hint: "berthctl event list")
+            }
+            throw BerthError(
+                .conflict, "event \(id) is \(event.state.rawValue): only settled events are replayed", hint: "berthctl event show \(id)")
         }
         if !isDry, !events.isEmpty {
-            try await audit(deadLettersOnly ? "dead-letters.redriven" : "events.replayed", caller, filter.connection, "\(events.count) events")
+            try await audit(
+                deadLettersOnly ? "dead-letters.redriven" : "events.replayed", caller, filter.connection, "\(events.count) events")
             dispatchSignal.raiseAll()
         }
         return Replay(dry_run: isDry, count: events.count, events: events.prefix(1000).map(\.description))

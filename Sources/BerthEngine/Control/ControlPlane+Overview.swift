@@ -45,10 +45,12 @@ extension ControlPlane {
             parts.append(
                 Health.Part(
                     name: "plugin:\(plugin.manifest.id)", status: status,
-                    detail: plugin.problem?.message ?? "\(plugin.state.rawValue), version \(plugin.manifest.version), generation \(plugin.generation)",
+                    detail: plugin.problem?.message
+                        ?? "\(plugin.state.rawValue), version \(plugin.manifest.version), generation \(plugin.generation)",
                     hint: plugin.problem?.hint))
         }
-        for connection in connections.directory.connections() where connection.status != .active || host.manifest(of: connection.provider) == nil {
+        for connection in connections.directory.connections()
+        where connection.status != .active || host.manifest(of: connection.provider) == nil {
             parts.append(part(of: connection))
         }
         parts += await circuitParts()
@@ -62,7 +64,8 @@ extension ControlPlane {
         guard let due = try? await ages.due(), !due.isEmpty else { return nil }
         return Health.Part(
             name: "credentials", status: "ok",
-            detail: "\(due.count) connection\(due.count == 1 ? " has" : "s have") credentials that are due for new ones: \(RotationReminder.text(due))",
+            detail:
+                "\(due.count) connection\(due.count == 1 ? " has" : "s have") credentials that are due for new ones: \(RotationReminder.text(due))",
             hint: "berthctl connection set-credentials NAME --credential FIELD=@FILE; [credentials] rotation_days is the age")
     }
 
@@ -76,7 +79,8 @@ extension ControlPlane {
         let why = connection.lastError.map { ": \($0)" } ?? ""
         return Health.Part(
             name: name, status: connection.status == .paused ? "ok" : "degraded", detail: "\(connection.status.rawValue)\(why)",
-            hint: connection.status == .error ? "berthctl connection check \(connection.name)" : "berthctl connection resume \(connection.name)")
+            hint: connection.status == .error
+                ? "berthctl connection check \(connection.name)" : "berthctl connection resume \(connection.name)")
     }
 
     private func queuePart() async -> Health.Part {
@@ -96,7 +100,8 @@ extension ControlPlane {
         // A circuit becomes half-open by time alone: nobody tells of that.
         for (id, circuit) in await outbound.openCircuits() {
             guard let connection = connections.directory.connection(id) else { continue }
-            metricsRegistry.circuitState(provider: connection.provider.text, connection: id.description, state: circuit.state == "open" ? 2 : 1)
+            metricsRegistry.circuitState(
+                provider: connection.provider.text, connection: id.description, state: circuit.state == "open" ? 2 : 1)
         }
         // As there: a scrape shows the rest when the store can't be read.
         if let ages = try? await ages.ages() {
@@ -147,7 +152,8 @@ extension ControlPlane {
         return List(
             items: page.items.map {
                 AuditView(
-                    at: $0.at, kind: $0.kind, actor: $0.actor, connection: $0.connection?.description, detail: $0.detail, address: $0.address)
+                    at: $0.at, kind: $0.kind, actor: $0.actor, connection: $0.connection?.description, detail: $0.detail,
+                    address: $0.address)
             }, next: page.next)
     }
 
@@ -166,7 +172,9 @@ extension ControlPlane {
     }
 
     public func backup(_ request: Backup, _ caller: Caller) async throws(BerthError) -> Backup {
-        guard request.path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(request.path)' is not absolute", hint: "name a new file from / on") }
+        guard request.path.hasPrefix("/") else {
+            throw BerthError(.invalid, "path: '\(request.path)' is not absolute", hint: "name a new file from / on")
+        }
         try await store.backup(to: request.path)
         try await audit("store.backup", caller, nil, request.path)
         return request

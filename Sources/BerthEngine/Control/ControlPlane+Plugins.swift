@@ -49,7 +49,8 @@ extension ControlPlane {
             let names = users.prefix(5).map(\.name).joined(separator: ", ") + (users.count > 5 ? ", ..." : "")
             throw BerthError(
                 .conflict, "plugin '\(id)' is used by \(users.count == 1 ? "the connection" : "\(users.count) connections:") \(names)",
-                hint: "remove or disconnect them first, or: berthctl plugin remove \(id) --force (events then wait until the plugin is back)")
+                hint:
+                    "remove or disconnect them first, or: berthctl plugin remove \(id) --force (events then wait until the plugin is back)")
         }
         try await host.remove(provider)
         try await audit("plugin.removed", caller, nil, id)
@@ -69,7 +70,8 @@ extension ControlPlane {
         return PluginView(
             id: manifest.id.text, name: manifest.name, version: manifest.version, publisher: manifest.publisher,
             state: plugin.state.rawValue, problem: plugin.problem.map { Problem($0) }, isolation: plugin.isolation.rawValue,
-            generation: plugin.generation, digest: plugin.digest, signed_by: plugin.signer, path: plugin.path, restarts: plugin.restarts, workers: plugin.workers,
+            generation: plugin.generation, digest: plugin.digest, signed_by: plugin.signer, path: plugin.path, restarts: plugin.restarts,
+            workers: plugin.workers,
             settings: manifest.settings.mapValues { setting in
                 .object([
                     "type": .string(setting.type.rawValue), "required": .bool(setting.isRequired), "secret": .bool(setting.isSecret),

@@ -21,7 +21,9 @@ extension ControlPlane {
             if filter.provider == nil { throw BerthError(.invalid, "provider: '\(text)' is no provider's name") }
         }
         if let text = query["status"] {
-            guard let status = Int(text), (100...599).contains(status) else { throw BerthError(.invalid, "status: '\(text)' is not 100 to 599") }
+            guard let status = Int(text), (100...599).contains(status) else {
+                throw BerthError(.invalid, "status: '\(text)' is not 100 to 599")
+            }
             filter.status = status
         }
         if let text = query["failed"] {
@@ -63,7 +65,8 @@ extension ControlPlane {
 extension ConnectionView.CircuitPart {
     init(_ circuit: CircuitView) {
         self.init(
-            state: circuit.state, failures: circuit.failures, retry_after_seconds: circuit.retryAfterSeconds, last_failure: circuit.lastFailure)
+            state: circuit.state, failures: circuit.failures, retry_after_seconds: circuit.retryAfterSeconds,
+            last_failure: circuit.lastFailure)
     }
 }
 

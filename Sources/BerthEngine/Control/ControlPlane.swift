@@ -57,7 +57,8 @@ public struct ControlPlane: ControlOperations {
 
     /// Operations over these services.
     public init(
-        store: any Store, answers: (any ResponseCache)? = nil, host: any PluginHost, connections: Connections, ages: CredentialAges, scheduler: Scheduler,
+        store: any Store, answers: (any ResponseCache)? = nil, host: any PluginHost, connections: Connections, ages: CredentialAges,
+        scheduler: Scheduler,
         syncs: SyncService, dispatchSignal: WorkSignal, feed: EventFeed, metrics: EngineMetrics, outbound: any OutboundInspection,
         clock: any WallClock, entropy: any Entropy, logger: Logger, facts: Facts
     ) {

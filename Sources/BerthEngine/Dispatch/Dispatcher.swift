@@ -85,7 +85,11 @@ public actor Dispatcher {
             }
             let sleep = Task { [wait] in _ = try? await Task.sleep(for: .milliseconds(wait)) }  // only cancellation throws here
             watch = (clock.now().adding(milliseconds: wait), sleep)
-            await withTaskCancellationHandler { await sleep.value } onCancel: { sleep.cancel() }
+            await withTaskCancellationHandler {
+                await sleep.value
+            } onCancel: {
+                sleep.cancel()
+            }
             watch = nil
         }
     }

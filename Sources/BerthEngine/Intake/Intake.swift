@@ -66,7 +66,9 @@ public struct Intake: WebhookReceiver {
             Handshake.answer(delivery, spec) == nil, spec.methods.contains(delivery.method)
         else { return nil }
         let now = clock.now()
-        guard case .verified(let audit) = verifier.verify(delivery, spec: spec, rules: rules, keys: policy.keys, now: now) else { return nil }
+        guard case .verified(let audit) = verifier.verify(delivery, spec: spec, rules: rules, keys: policy.keys, now: now) else {
+            return nil
+        }
         KillPoint.reach("intake.after-verify")
         return (verified(delivery.withoutSecrets(spec, rules), connection, spec, now, audit), connection, spec.success)
     }
@@ -84,7 +86,8 @@ public struct Intake: WebhookReceiver {
         }
         guard let manifest = host.manifest(of: connection.provider) else {
             return overloaded(
-                connection, BerthError(.plugin, "the plugin of this webhook is not loaded", hint: "berthctl plugin list", isRetryable: true), 30)
+                connection,
+                BerthError(.plugin, "the plugin of this webhook is not loaded", hint: "berthctl plugin list", isRetryable: true), 30)
         }
         guard let spec = manifest.webhook, let rules = connection.webhook else {
             return await refuse(delivery, connection, 404, .notFound, BerthError(.notFound, "the connection takes no webhooks"))
@@ -136,7 +139,9 @@ public struct Intake: WebhookReceiver {
             let instance = InstanceFactory(host: host).instance(of: connection, manifest)
             if let failure = await host.verify(delivery, for: instance) {
                 let error = BerthError(.signatureInvalid, "the plugin does not take it for authentic: \(failure.message)")
-                guard failure.isAboutDelivery else { return overloaded(connection, BerthError(.plugin, failure.message, isRetryable: true), 5) }
+                guard failure.isAboutDelivery else {
+                    return overloaded(connection, BerthError(.plugin, failure.message, isRetryable: true), 5)
+                }
                 return await refuse(delivery, connection, 401, .unauthorized, error, audit: text)
             }
         }

@@ -67,7 +67,8 @@ final class RefusalLog: Sendable {
         }
         guard isFirst else { return }
         logger.warning(
-            "webhooks refused with 503", metadata: ["connection": "\(connection.id)", "provider": "\(connection.provider)", "error": "\(error)"])
+            "webhooks refused with 503",
+            metadata: ["connection": "\(connection.id)", "provider": "\(connection.provider)", "error": "\(error)"])
     }
 
     /// Writes counts of seconds before `now`; to be called now and then, since the end of a flood brings no next refusal.

@@ -22,7 +22,8 @@ enum RefusedText {
                 hint: "check the webhook's secret or token and the sender's clock; the reason is in berthctl audit")
         case .forbidden: BerthError(.forbidden, "this address may not send here", hint: "the connection's allow_ips decides")
         case .notFound:
-            BerthError(.notFound, "nothing takes webhooks at this address", hint: "berthctl connection show prints a connection's webhook URL")
+            BerthError(
+                .notFound, "nothing takes webhooks at this address", hint: "berthctl connection show prints a connection's webhook URL")
         case .gone: BerthError(.connectionGone, "this webhook was ended", hint: "remove it at the provider")
         default: error
         }

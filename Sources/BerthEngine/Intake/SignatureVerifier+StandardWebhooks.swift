@@ -20,7 +20,8 @@ extension SignatureVerifier {
         let usable = keys.compactMap(\.standard)
         guard !usable.isEmpty else {
             throw BerthError(
-                .verificationKeyMissing, "the connection's webhook key is not base64", hint: "set the key as shown by the provider: whsec_...")
+                .verificationKeyMissing, "the connection's webhook key is not base64",
+                hint: "set the key as shown by the provider: whsec_...")
         }
         let length = SHA256.byteCount
         let isAuthentic = try withUnsafeTemporaryAllocation(byteCount: length * Self.signaturesMax, alignment: 8) {

@@ -31,11 +31,13 @@ public final class EngineMetrics: Sendable {
     private let circuit = MetricFamily(
         .gauge, "berth_circuit_state", "0 closed, 1 half-open, 2 open.", labels: ["provider", "connection"])
     private let cache = MetricFamily(
-        .counter, "berth_cache_requests_total", "Requests for answers that are kept, and answers newly kept.", labels: ["provider", "outcome"])
+        .counter, "berth_cache_requests_total", "Requests for answers that are kept, and answers newly kept.",
+        labels: ["provider", "outcome"])
     private let cacheBytes = MetricFamily(.gauge, "berth_cache_bytes", "What all kept answers take.")
     private let credentialAge = MetricFamily(
         .gauge, "berth_credentials_age_days", "Whole days since a connection's oldest secret was set.", labels: ["connection"])
-    private let credentialsDue = MetricFamily(.gauge, "berth_credentials_rotation_due", "Connections whose credentials are due for new ones.")
+    private let credentialsDue = MetricFamily(
+        .gauge, "berth_credentials_rotation_due", "Connections whose credentials are due for new ones.")
     private let subscribers = MetricFamily(.gauge, "berth_feed_subscribers", "Feed subscribers now.")
     private let queuedWrites = MetricFamily(.gauge, "berth_store_queued_writes", "Writes waiting for the next commit.")
     private let process = ProcessMetrics()
@@ -80,7 +82,9 @@ public final class EngineMetrics: Sendable {
     public func cacheUsed(provider: String, outcome: String) { cache.add(1, [provider, outcome]) }
 
     /// The exposition text; gauges that mirror the store are read now.
-    public func render(store: any Store, answers: (any ResponseCache)?, host: any PluginHost, feed: EventFeed, now: Timestamp) async -> String {
+    public func render(store: any Store, answers: (any ResponseCache)?, host: any PluginHost, feed: EventFeed, now: Timestamp) async
+        -> String
+    {
         if let answers { cacheBytes.set(Double(await answers.bytes())) }
         // A scrape that finds the store unreadable still shows the rest: health says what is wrong with the store.
         if let depths = try? await store.queueDepths() {
@@ -101,7 +105,8 @@ public final class EngineMetrics: Sendable {
         subscribers.set(Double(feed.subscriberCount))
         var out = ""
         for family in [
-            received, processed, processing, requests, requestSeconds, available, cache, cacheBytes, lag, syncRecords, depth, generation, restarts, circuit,
+            received, processed, processing, requests, requestSeconds, available, cache, cacheBytes, lag, syncRecords, depth, generation,
+            restarts, circuit,
             credentialAge, credentialsDue, subscribers, queuedWrites,
         ] { family.render(to: &out) }
         process.render(to: &out)

@@ -88,7 +88,9 @@ public actor Scheduler {
 
     /// When a stream's next run is due; a stream that never ran: an interval is due at once, a cron time when it comes. Not before
     /// the moment that the provider asked the last run to wait for.
-    private func nextRun(of connection: Connection, _ stream: StreamName, _ text: String, _ state: StreamState?, _ now: Timestamp) -> Timestamp? {
+    private func nextRun(of connection: Connection, _ stream: StreamName, _ text: String, _ state: StreamState?, _ now: Timestamp)
+        -> Timestamp?
+    {
         do {
             let seed = Self.seed(connection.id, stream)
             let schedule = try Schedule(text, seed: seed)

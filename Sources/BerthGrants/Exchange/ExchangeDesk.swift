@@ -32,18 +32,23 @@ public final class ExchangeDesk: Sendable {
         self.userAgent = userAgent
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw BerthError(
-                .store, "the folder \(folder) can't be made: \(String(cString: strerror(errno)))", hint: "the daemon's user must be able to write there")
+                .store, "the folder \(folder) can't be made: \(String(cString: strerror(errno)))",
+                hint: "the daemon's user must be able to write there")
         }
     }
 
     /// Sends `request`. The answer stays on disk until `settled(_:)`.
-    func exchange(_ request: TokenRequest, of connection: ConnectionID, key: Secret, basis: [UInt8], isOwnAddress: Bool) async -> Result<ExchangeReply, GrantFailure> {
+    func exchange(_ request: TokenRequest, of connection: ConnectionID, key: Secret, basis: [UInt8], isOwnAddress: Bool) async -> Result<
+        ExchangeReply, GrantFailure
+    > {
         guard let egress = egress(connection) else {
-            return .failure(GrantFailure(message: "there is no connection \(connection) any more", hint: "berthctl connection list", isFinal: true))
+            return .failure(
+                GrantFailure(message: "there is no connection \(connection) any more", hint: "berthctl connection list", isFinal: true))
         }
         let keyBytes = key.withBytes { Array($0) }
         let job = ExchangeJob(
-            connection: connection.description, url: request.url, headers: request.headers.flatMap { [$0.name, $0.value] }, body: request.body,
+            connection: connection.description, url: request.url, headers: request.headers.flatMap { [$0.name, $0.value] },
+            body: request.body,
             timeoutSeconds: 60, isOwnAddress: isOwnAddress, egress: egress, userAgent: userAgent,
             replyPath: replyPath(connection), key: keyBytes, basis: basis)
         return await onThread(of: request.url) { self.run(job, connection, keyBytes) }

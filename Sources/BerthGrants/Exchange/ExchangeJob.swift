@@ -67,7 +67,8 @@ public struct ExchangeEgress: Codable, Sendable {
 
     /// A policy.
     public init(
-        place: String = "[egress]", allowedHosts: [String]? = nil, deniedHosts: [String] = [], privateNetworks: [String] = [], caFile: String? = nil,
+        place: String = "[egress]", allowedHosts: [String]? = nil, deniedHosts: [String] = [], privateNetworks: [String] = [],
+        caFile: String? = nil,
         proxy: Proxy? = nil
     ) {
         self.place = place

@@ -37,7 +37,8 @@ extension StoredGrant {
     /// The text that is sealed.
     var sealable: Secret {
         var members: [String: JSONValue] = [
-            "access_token": .string(accessToken.exposedText), "token_type": .string(tokenType), "obtained_at": .integer(obtainedAt.milliseconds),
+            "access_token": .string(accessToken.exposedText), "token_type": .string(tokenType),
+            "obtained_at": .integer(obtainedAt.milliseconds),
         ]
         members["expires_at"] = expiresAt.map { .integer($0.milliseconds) }
         members["refresh_token"] = refreshToken.map { .string($0.exposedText) }

@@ -26,17 +26,21 @@ struct TokenReply {
     var scope: String?
     var account: String?
 
-    static func read(_ response: ProviderResponse, _ spec: OAuthSpec, now: Timestamp, _ words: ForeignWords) -> Result<TokenReply, GrantFailure> {
+    static func read(_ response: ProviderResponse, _ spec: OAuthSpec, now: Timestamp, _ words: ForeignWords) -> Result<
+        TokenReply, GrantFailure
+    > {
         let type = response.headers.first { $0.name == "content-type" }?.value ?? ""
         let what = "the token endpoint answered \(response.status)"
         let document = JSONValue(text: response.body)
         guard case .object(let members)? = document else {
             let shape =
-                response.body.isEmpty ? "without a body" : "with \(response.body.count) bytes of \(type.isEmpty ? "no type" : words.plain(type, 60))"
+                response.body.isEmpty
+                ? "without a body" : "with \(response.body.count) bytes of \(type.isEmpty ? "no type" : words.plain(type, 60))"
             return .failure(
                 GrantFailure(
                     message: "\(what) \(shape), \(document == nil ? "not JSON" : "no JSON object")",
-                    hint: response.status < 500 ? "check the token address: berthctl plugin show" : "the provider is failing; it is asked again",
+                    hint: response.status < 500
+                        ? "check the token address: berthctl plugin show" : "the provider is failing; it is asked again",
                     retryAfter: retryAfter(response)))
         }
         if var failure = failure(members, response, what, words) {
@@ -50,9 +54,12 @@ struct TokenReply {
     /// What servers take in one header field is not much more.
     private static let tokenBytesMax = 16_384
 
-    private static func tokens(_ members: [String: JSONValue], _ spec: OAuthSpec, _ what: String, _ words: ForeignWords) -> Result<TokenReply, GrantFailure> {
+    private static func tokens(_ members: [String: JSONValue], _ spec: OAuthSpec, _ what: String, _ words: ForeignWords) -> Result<
+        TokenReply, GrantFailure
+    > {
         guard case .string(let access)? = members["access_token"], !access.isEmpty else {
-            return .failure(GrantFailure(message: "\(what) without an access_token", hint: "the provider's answer does not follow OAuth 2.0"))
+            return .failure(
+                GrantFailure(message: "\(what) without an access_token", hint: "the provider's answer does not follow OAuth 2.0"))
         }
         guard access.utf8.count <= tokenBytesMax, access.utf8.allSatisfy({ (32...126).contains($0) }) else {
             return .failure(
@@ -64,7 +71,8 @@ struct TokenReply {
         if case .string(let named)? = members["token_type"], !named.isEmpty { type = named.lowercased() == "bearer" ? "Bearer" : named }
         guard type == "Bearer" || type.lowercased() == "token" else {
             return .failure(
-                GrantFailure(message: "\(what) with token_type '\(words.plain(type, 30))'", hint: "only bearer tokens are supported", isFinal: true))
+                GrantFailure(
+                    message: "\(what) with token_type '\(words.plain(type, 30))'", hint: "only bearer tokens are supported", isFinal: true))
         }
         var reply = TokenReply(accessToken: Secret(copying: access.utf8), tokenType: type)
         switch members["expires_in"] {
@@ -91,7 +99,9 @@ struct TokenReply {
         return .success(reply)
     }
 
-    private static func failure(_ members: [String: JSONValue], _ response: ProviderResponse, _ what: String, _ words: ForeignWords) -> GrantFailure? {
+    private static func failure(_ members: [String: JSONValue], _ response: ProviderResponse, _ what: String, _ words: ForeignWords)
+        -> GrantFailure?
+    {
         guard !(200...299).contains(response.status) || members["error"] != nil else { return nil }
         var code = ""
         if case .string(let text)? = members["error"] { code = words.plain(text, 60) }

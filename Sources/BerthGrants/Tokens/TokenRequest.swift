@@ -22,7 +22,9 @@ struct TokenRequest {
     init(_ url: String, _ parameters: [(String, String)], _ client: Client, _ spec: OAuthSpec) {
         self.url = url
         var all = parameters
-        for (name, value) in spec.tokenParameters.sorted(by: { $0.key < $1.key }) where !all.contains(where: { $0.0 == name }) { all.append((name, value)) }
+        for (name, value) in spec.tokenParameters.sorted(by: { $0.key < $1.key }) where !all.contains(where: { $0.0 == name }) {
+            all.append((name, value))
+        }
         switch spec.clientAuthentication {
         case .body:
             all.append(("client_id", client.id))
@@ -72,15 +74,18 @@ struct TokenRequest {
         do {
             let signature: [UInt8]
             if algorithm == "ES256" {
-                signature = Array(try P256.Signing.PrivateKey(pemRepresentation: keyPEM).signature(for: Array(signed.utf8)).rawRepresentation)
+                signature = Array(
+                    try P256.Signing.PrivateKey(pemRepresentation: keyPEM).signature(for: Array(signed.utf8)).rawRepresentation)
             } else {
                 let key = try _RSA.Signing.PrivateKey(pemRepresentation: keyPEM)
-                signature = Array(try key.signature(for: SHA256.hash(data: Array(signed.utf8)), padding: .insecurePKCS1v1_5).rawRepresentation)
+                signature = Array(
+                    try key.signature(for: SHA256.hash(data: Array(signed.utf8)), padding: .insecurePKCS1v1_5).rawRepresentation)
             }
             return "\(signed).\(Base64.encode(signature, urlSafe: true))"
         } catch {
             throw GrantFailure(
-                message: "the private_key can't sign with \(algorithm)", hint: "it must be a PEM private key of that kind, unencrypted", isFinal: true)
+                message: "the private_key can't sign with \(algorithm)", hint: "it must be a PEM private key of that kind, unencrypted",
+                isFinal: true)
         }
     }
 }

@@ -104,7 +104,8 @@ extension IPAddress: CustomStringConvertible {
     /// Dotted decimal, or the short lower-case form of RFC 5952.
     public var description: String {
         guard family == .v6 else {
-            return stride(from: 24, through: 0, by: -8).map { String(UInt8(truncatingIfNeeded: value >> UInt128($0))) }.joined(separator: ".")
+            return stride(from: 24, through: 0, by: -8).map { String(UInt8(truncatingIfNeeded: value >> UInt128($0))) }.joined(
+                separator: ".")
         }
         let groups = stride(from: 112, through: 0, by: -16).map { UInt16(truncatingIfNeeded: value >> UInt128($0)) }
         var longest = 0..<0

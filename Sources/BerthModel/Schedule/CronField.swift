@@ -90,7 +90,9 @@ struct CronField: Sendable, Hashable {
             high = try value(base[base.index(after: dash)...])
             if kind == .dayOfWeek, high == 0, low > 0 { high = 7 }
             guard low <= high else {
-                throw refuse("is a reversed range", hint: "write the smaller value first, or a list: \(kind.range.lowerBound)-\(high),\(low)-\(kind.range.upperBound)")
+                throw refuse(
+                    "is a reversed range",
+                    hint: "write the smaller value first, or a list: \(kind.range.lowerBound)-\(high),\(low)-\(kind.range.upperBound)")
             }
         } else {
             low = try value(base)

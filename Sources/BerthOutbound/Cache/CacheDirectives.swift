@@ -30,7 +30,9 @@ struct CacheDirectives {
                 }
             }
         }
-        if !isSaid, headers.contains(where: { $0.name.lowercased() == "pragma" && $0.value.lowercased().contains("no-cache") }) { isNoCache = true }
+        if !isSaid, headers.contains(where: { $0.name.lowercased() == "pragma" && $0.value.lowercased().contains("no-cache") }) {
+            isNoCache = true
+        }
     }
 
     /// Seconds for which an answer is fresh after it was made; nil: it does not say.

@@ -150,7 +150,10 @@ extension CurlOutbound {
         observer?.cacheUsed(.hit, of: target.provider)
         logger.debug(
             "kept answer given",
-            metadata: ["provider": "\(target.provider)", "connection": "\(target.connection)", "method": "\(request.method)", "path": "\(plan.key.path)"])
+            metadata: [
+                "provider": "\(target.provider)", "connection": "\(target.connection)", "method": "\(request.method)",
+                "path": "\(plan.key.path)",
+            ])
     }
 
     /// Waits until `endPause(id)`, the deadline, cancellation or the end of the broker.

@@ -5,7 +5,8 @@ import BerthSeams
 
 extension KeptAnswer {
     /// What is kept of an answer; nil: nothing. `mask` knows the credential that was sent.
-    init?(_ response: ProviderResponse, to request: ProviderRequest, credential spec: CredentialSpec?, mask: SecretMask?, sentAt: Timestamp) {
+    init?(_ response: ProviderResponse, to request: ProviderRequest, credential spec: CredentialSpec?, mask: SecretMask?, sentAt: Timestamp)
+    {
         guard response.status == 200, !CacheDirectives(response.headers).isNoStore else { return nil }
         let vary = response.headers.filter { $0.name == "vary" }.flatMap { $0.value.split(separator: ",") }
             .map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
@@ -76,7 +77,9 @@ extension KeptAnswer {
 
     /// What the answer depends on. `Accept` and `Accept-Language` always: many providers forget to name them. Headers that the
     /// host sets are the same for every request of the connection.
-    private static func selecting(_ vary: Set<String>, of request: ProviderRequest, _ spec: CredentialSpec?) -> [(name: String, value: String)] {
+    private static func selecting(_ vary: Set<String>, of request: ProviderRequest, _ spec: CredentialSpec?) -> [(
+        name: String, value: String
+    )] {
         var hosts: Set<String> = ["accept-encoding", "authorization", ""]
         for placement in spec?.placements ?? [] { if case .header(let name) = placement.place { hosts.insert(name.lowercased()) } }
         return vary.union(["accept", "accept-language"]).subtracting(hosts).sorted().map { ($0, value($0, of: request)) }

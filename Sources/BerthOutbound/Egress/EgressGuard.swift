@@ -39,7 +39,8 @@ struct EgressGuard {
             case .own:
                 if policy.allowsPrivateBaseURL { approval = PeerAddress(origin.host).map { .literal($0) } ?? .name }
             }
-            return .success(EgressGuard(base: base, origin: origin, approval: approval, allowedHosts: target.http.allowedHosts, policy: policy))
+            return .success(
+                EgressGuard(base: base, origin: origin, approval: approval, allowedHosts: target.http.allowedHosts, policy: policy))
         }
     }
 

@@ -38,7 +38,8 @@ public struct EgressPolicy: Sendable {
         }
         guard proxy != nil else { return nil }
         let isLoopbackName = origin.host == "localhost" || origin.host.hasSuffix(".localhost")
-        guard let address = PeerAddress(isLoopbackName ? "127.0.0.1" : origin.host), let kind = refusal(of: address, approval: approval) else {
+        guard let address = PeerAddress(isLoopbackName ? "127.0.0.1" : origin.host), let kind = refusal(of: address, approval: approval)
+        else {
             return nil
         }
         return "\(origin.host) is \(kind), which is not allowed: list its network in private_networks of \(place)"

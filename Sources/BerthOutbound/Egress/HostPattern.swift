@@ -32,13 +32,16 @@ public struct HostPattern: Sendable, Hashable, LosslessStringConvertible {
         }
         let isDomain = rest.hasPrefix("*.")
         let plain = isDomain ? rest.dropFirst(2) : rest
-        guard !plain.isEmpty, !plain.hasPrefix("."), !plain.hasSuffix("."), plain.utf8.allSatisfy({ Self.isNameByte($0) }) else { return nil }
+        guard !plain.isEmpty, !plain.hasPrefix("."), !plain.hasSuffix("."), plain.utf8.allSatisfy({ Self.isNameByte($0) }) else {
+            return nil
+        }
         name = String(isDomain ? rest.dropFirst() : rest)
     }
 
     /// Whether it allows `origin`. Without a port only the scheme's own is meant, as in a manifest.
     func matches(_ origin: Origin) -> Bool {
-        isName(origin.host) && (port == origin.port || port == nil && (name.isEmpty || origin.port == (origin.scheme == "https" ? 443 : 80)))
+        isName(origin.host)
+            && (port == origin.port || port == nil && (name.isEmpty || origin.port == (origin.scheme == "https" ? 443 : 80)))
     }
 
     /// Whether it denies `origin`. Without a port every port is meant.

@@ -53,12 +53,14 @@ public struct ProxyServer: Sendable {
             throw Refusal(reason: "is no proxy's URL\(example)")
         }
         guard part(CURLUPART_USER) == nil, part(CURLUPART_PASSWORD) == nil, !text.contains("@") else {
-            throw Refusal(reason: "holds credentials, which do not belong into a configuration: put user:password into proxy_credentials_file")
+            throw Refusal(
+                reason: "holds credentials, which do not belong into a configuration: put user:password into proxy_credentials_file")
         }
         guard ["http", "https", "socks5h"].contains(scheme) else {
             throw Refusal(reason: "has a scheme that is none of http, https, socks5h\(example)")
         }
-        guard part(CURLUPART_PATH).map({ $0 == "/" || $0.isEmpty }) ?? true, part(CURLUPART_QUERY) == nil, part(CURLUPART_FRAGMENT) == nil else {
+        guard part(CURLUPART_PATH).map({ $0 == "/" || $0.isEmpty }) ?? true, part(CURLUPART_QUERY) == nil, part(CURLUPART_FRAGMENT) == nil
+        else {
             throw Refusal(reason: "has more than scheme, host and port\(example)")
         }
         guard let port = part(CURLUPART_PORT).flatMap(UInt16.init), port > 0 else { throw Refusal(reason: "has no port\(example)") }

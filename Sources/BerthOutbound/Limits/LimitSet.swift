@@ -171,7 +171,8 @@ struct LimitSet {
     private static func kept(_ limit: Limit, claim: Int, _ now: Monotonic) -> Kept {
         Kept(
             windowSeconds: limit.declared.windowSeconds, requestClass: limit.declared.requestClass ?? "",
-            sent: compacted(limit.window.logMemory(now)), ahead: limit.window.reserved + max(0, limit.window.claimed ?? 0) + claim, claim: claim,
+            sent: compacted(limit.window.logMemory(now)), ahead: limit.window.reserved + max(0, limit.window.claimed ?? 0) + claim,
+            claim: claim,
             length: limit.window.length)
     }
 

@@ -149,7 +149,9 @@ struct RequestAdmission {
         var due: [Kept] = []
         var waiting: Set<String> = []
         for connection in touched.union(turns) {
-            guard shared.hasClaims || lanes[connection]?.limits.hasClaims == true, let classes = lanes[connection]?.waitingClasses else { continue }
+            guard shared.hasClaims || lanes[connection]?.limits.hasClaims == true, let classes = lanes[connection]?.waitingClasses else {
+                continue
+            }
             waiting.formUnion(classes)
             due += lanes[connection]?.limits.claimsDue(waiting: classes, now: now).map { (connection, $0) } ?? []
         }

@@ -22,14 +22,17 @@ struct BundleCopy {
     static func check(_ source: String) throws(BerthError) {
         let names: [String]
         do { names = try FileManager.default.subpathsOfDirectory(atPath: source) } catch {
-            throw BerthError(.plugin, "the bundle \(source) can't be read: \(error.localizedDescription)", hint: "the daemon's user must be able to read it")
+            throw BerthError(
+                .plugin, "the bundle \(source) can't be read: \(error.localizedDescription)",
+                hint: "the daemon's user must be able to read it")
         }
         for name in names {
             var info = stat()
             guard lstat("\(source)/\(name)", &info) == 0 else { continue }
             guard [S_IFREG, S_IFDIR, S_IFLNK].contains(info.st_mode & S_IFMT) else {
                 throw BerthError(
-                    "bundle_invalid", "\(source)/\(name) is neither a file nor a folder", hint: "a bundle holds files and folders only; remove it")
+                    "bundle_invalid", "\(source)/\(name) is neither a file nor a folder",
+                    hint: "a bundle holds files and folders only; remove it")
             }
         }
     }
@@ -39,7 +42,8 @@ struct BundleCopy {
         let files = FileManager.default
         do {
             try files.createDirectory(
-                atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+                atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o750])
             for left in [next, previous] where files.fileExists(atPath: left) { try files.removeItem(atPath: left) }
             try files.copyItem(atPath: source, toPath: next)
             if files.fileExists(atPath: target) { try files.moveItem(atPath: target, toPath: previous) }
@@ -73,7 +77,9 @@ struct BundleCopy {
         do {
             for path in [target, next, previous] where files.fileExists(atPath: path) { try files.removeItem(atPath: path) }
         } catch {
-            throw BerthError(.plugin, "\(target) can't be removed: \(error.localizedDescription)", hint: "remove it by hand, or it is back at the next start")
+            throw BerthError(
+                .plugin, "\(target) can't be removed: \(error.localizedDescription)",
+                hint: "remove it by hand, or it is back at the next start")
         }
     }
 
@@ -91,14 +97,18 @@ struct BundleCopy {
                 return
             }
             try files.createDirectory(
-                atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o750])
+                atPath: (target as NSString).deletingLastPathComponent, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o750])
             try Data().write(to: URL(fileURLWithPath: marker))
         } catch {
-            throw BerthError(.plugin, "\(marker) can't be changed: \(error.localizedDescription)", hint: "the daemon's user must be able to write there")
+            throw BerthError(
+                .plugin, "\(marker) can't be changed: \(error.localizedDescription)", hint: "the daemon's user must be able to write there")
         }
     }
 
-    private var marker: String { (target as NSString).deletingLastPathComponent + "/." + (target as NSString).lastPathComponent + ".removed" }
+    private var marker: String {
+        (target as NSString).deletingLastPathComponent + "/." + (target as NSString).lastPathComponent + ".removed"
+    }
 
     /// The copy is no good: what was there before comes back. Nothing better can be done when that fails too.
     func takeBack() {

@@ -34,7 +34,8 @@ public enum BundleDirectory {
                     if let first = seen[bundle.manifest.id] {
                         if let managed, first.hasPrefix(managed + "/"), directory != managed { continue }
                         throw BerthError(
-                            "duplicate_plugin", "\(path): plugin \(bundle.manifest.id) was already found in \(first)", hint: "remove one of the two folders")
+                            "duplicate_plugin", "\(path): plugin \(bundle.manifest.id) was already found in \(first)",
+                            hint: "remove one of the two folders")
                     }
                     seen[bundle.manifest.id] = path
                     result = .success(bundle)

@@ -40,7 +40,8 @@ public struct SignaturePolicy: Sendable {
             signer = keys.first { key in signatures.contains { key.verifies($0, manifest) } }?.name
             guard signer != nil else {
                 throw BerthError(
-                    "signature_unknown", "\(folder)/\(BundleSignature.file) is no signature of this plugin.toml by a trusted key (\(names))",
+                    "signature_unknown",
+                    "\(folder)/\(BundleSignature.file) is no signature of this plugin.toml by a trusted key (\(names))",
                     hint: "the bundle was changed after signing, or signed by somebody else: get it from its publisher again, "
                         + "or add the publisher's key to [plugins] trusted_keys")
             }

@@ -15,9 +15,11 @@ public struct SignerKey: Sendable {
 
     /// Reads a public key. Throws `key_invalid`.
     public init(path: String) throws(BerthError) {
-        let raw = try PEM.content(of: path, label: "PUBLIC KEY", prefix: Self.prefix, hint: "openssl pkey -in PRIVATE.pem -pubout -out \(path)")
+        let raw = try PEM.content(
+            of: path, label: "PUBLIC KEY", prefix: Self.prefix, hint: "openssl pkey -in PRIVATE.pem -pubout -out \(path)")
         do { key = try Curve25519.Signing.PublicKey(rawRepresentation: raw) } catch {
-            throw BerthError("key_invalid", "\(path) holds no Ed25519 key: \(error)", hint: "openssl pkey -in PRIVATE.pem -pubout -out \(path)")
+            throw BerthError(
+                "key_invalid", "\(path) holds no Ed25519 key: \(error)", hint: "openssl pkey -in PRIVATE.pem -pubout -out \(path)")
         }
         name = URL(filePath: path).deletingPathExtension().lastPathComponent
     }
@@ -61,7 +63,8 @@ private enum PEM {
             throw BerthError("key_invalid", "\(path) can't be read: \(error.localizedDescription)", hint: hint)
         }
         let lines = String(decoding: data.prefix(4096), as: UTF8.self).split(whereSeparator: \.isNewline)
-        guard let begin = lines.firstIndex(of: "-----BEGIN \(label)-----"), let end = lines.firstIndex(of: "-----END \(label)-----"), begin < end,
+        guard let begin = lines.firstIndex(of: "-----BEGIN \(label)-----"), let end = lines.firstIndex(of: "-----END \(label)-----"),
+            begin < end,
             let der = Data(base64Encoded: lines[(begin + 1)..<end].joined()), der.starts(with: prefix), der.count == prefix.count + 32
         else { throw BerthError("key_invalid", "\(path) is no PEM file with an Ed25519 \(label.lowercased())", hint: hint) }
         return Array(der.dropFirst(prefix.count))

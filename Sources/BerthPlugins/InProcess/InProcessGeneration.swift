@@ -65,13 +65,16 @@ final class InProcessGeneration: GenerationHost {
         _ = try result.get()
     }
 
-    private static let noThread = BerthError("overloaded", "no thread could be made for a plugin operation", hint: "check limits on threads", isRetryable: true)
+    private static let noThread = BerthError(
+        "overloaded", "no thread could be made for a plugin operation", hint: "check limits on threads", isRetryable: true)
 
     func run(_ work: HostMessage.Work, _ session: OperationSession, lane: InstanceLane) async -> OperationEnd {
         let loaded: LoadedPlugin
         do {
             try await start()
-            guard case .success(let plugin)? = plugin.withLock({ $0 }) else { return .verdict(AttemptFailure(.retry, "the plugin is not loaded"), item: nil) }
+            guard case .success(let plugin)? = plugin.withLock({ $0 }) else {
+                return .verdict(AttemptFailure(.retry, "the plugin is not loaded"), item: nil)
+            }
             loaded = plugin
         } catch { return .verdict(AttemptFailure(.retry, error.message), item: nil) }
         let key = InstanceKey(session.instance, lane)

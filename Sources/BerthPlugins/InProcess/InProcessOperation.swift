@@ -97,7 +97,8 @@ final class InProcessOperation: OperationDelegate, OperationPort, @unchecked Sen
                 records.map { item, change in
                     WireRecord(
                         kind: change.kind.rawValue, item: item.map { UInt32($0) } ?? WireLimits.noItem,
-                        sourceTime: change.sourceTime?.milliseconds ?? WireLimits.noTime, stream: change.stream.text, key: change.externalID,
+                        sourceTime: change.sourceTime?.milliseconds ?? WireLimits.noTime, stream: change.stream.text,
+                        key: change.externalID,
                         payload: change.payload, raw: change.raw)
                 }))
         return .ok
@@ -127,7 +128,8 @@ final class InProcessOperation: OperationDelegate, OperationPort, @unchecked Sen
         session.requested(
             WireRequest(
                 flags: (request.isIdempotent ? ABIStatus.httpIdempotent : 0) | (request.isAuthenticated ? 0 : ABIStatus.httpNoAuth),
-                timeoutMilliseconds: request.timeoutMilliseconds, method: request.method, url: request.url, requestClass: request.requestClass,
+                timeoutMilliseconds: request.timeoutMilliseconds, method: request.method, url: request.url,
+                requestClass: request.requestClass,
                 headers: request.headers.map { WireHeader($0.name, $0.value) }, body: request.body))
         let answer: WireAnswer? = monitor.withLock {
             while self.answer == nil, !session.hasEnded { monitor.wait() }

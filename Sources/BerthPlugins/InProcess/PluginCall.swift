@@ -20,7 +20,8 @@ enum PluginCall {
         case .verify(let event): return .returned(status: instance.verify(Self.event(event), delegate).abi, statuses: [])
         case .write(let stream, let records):
             let statuses = instance.write(
-                stream: stream, records: records.map { (RecordChange.Kind(rawValue: $0.kind) ?? .upsert, $0.key, $0.idempotencyKey, $0.payload) },
+                stream: stream,
+                records: records.map { (RecordChange.Kind(rawValue: $0.kind) ?? .upsert, $0.key, $0.idempotencyKey, $0.payload) },
                 delegate)
             return .returned(status: ABIStatus.ok, statuses: statuses.map(\.abi))
         }

@@ -11,7 +11,9 @@ enum LimitReader {
     static func rateLimits(_ section: ManifestSection) throws(BerthError) -> [PluginManifest.RateLimit] {
         var limits: [PluginManifest.RateLimit] = []
         for limit in try section.sections("rate_limits", keys: ["requests", "per", "class", "scope"], max: 32) {
-            guard let requests = try limit.integer("requests", in: 1...1_000_000_000) else { throw limit.refusal("requests", "is required and missing") }
+            guard let requests = try limit.integer("requests", in: 1...1_000_000_000) else {
+                throw limit.refusal("requests", "is required and missing")
+            }
             let made = PluginManifest.RateLimit(
                 requests: requests, windowSeconds: try window(limit), requestClass: try limit.text("class"),
                 scope: try limit.choice("scope", PluginManifest.RateLimit.Scope.allCases) ?? .connection)
@@ -28,7 +30,8 @@ enum LimitReader {
     private static func window(_ limit: ManifestSection) throws(BerthError) -> Int {
         let per = try limit.requiredText("per")
         let words = per.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count <= 2, let last = words.last, let unit = units[last.hasSuffix("s") && words.count == 2 ? String(last.dropLast()) : String(last)]
+        guard words.count <= 2, let last = words.last,
+            let unit = units[last.hasSuffix("s") && words.count == 2 ? String(last.dropLast()) : String(last)]
         else { throw limit.unknownChoice("per", per, unitNames) }
         guard words.count == 2 else { return unit }
         guard let count = Int(words[0]), count > 0, count <= longestSeconds / unit else {
@@ -47,7 +50,9 @@ enum LimitReader {
                 status: try entry.integer("status", in: 100...599), bodyPointer: try pointer("body", entry),
                 equals: try value("equals", entry), header: try header("header", entry))
             guard spec.bodyPointer != nil || spec.header != nil || spec.status.map({ $0 >= 400 }) == true else {
-                throw entry.refusal("body", "nothing here tells a refusal from a good answer", hint: "give body (a JSON pointer), header, or a status of 400 and above")
+                throw entry.refusal(
+                    "body", "nothing here tells a refusal from a good answer",
+                    hint: "give body (a JSON pointer), header, or a status of 400 and above")
             }
             guard spec.equals == nil || spec.bodyPointer != nil else {
                 throw entry.refusal("equals", "there is no body to compare it with", hint: "body = \"/pointer\" says where it stands")

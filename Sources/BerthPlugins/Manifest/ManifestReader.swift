@@ -34,7 +34,8 @@ public struct ManifestReader: Sendable {
             }
             guard info.st_size <= ManifestSource.bytesMax else {
                 throw BerthError(
-                    "manifest_invalid", "\(path) has \(info.st_size) bytes, \(ManifestSource.bytesMax) are allowed", hint: "is this a manifest?")
+                    "manifest_invalid", "\(path) has \(info.st_size) bytes, \(ManifestSource.bytesMax) are allowed",
+                    hint: "is this a manifest?")
             }
         }
         let data: Data
@@ -44,7 +45,8 @@ public struct ManifestReader: Sendable {
                 hint: "a bundle is a folder with a plugin.toml that the daemon's user may read")
         }
         guard data.count <= ManifestSource.bytesMax else {
-            throw BerthError("manifest_invalid", "\(path) has \(data.count) bytes, \(ManifestSource.bytesMax) are allowed", hint: "is this a manifest?")
+            throw BerthError(
+                "manifest_invalid", "\(path) has \(data.count) bytes, \(ManifestSource.bytesMax) are allowed", hint: "is this a manifest?")
         }
         return Array(data)
     }
@@ -69,7 +71,8 @@ public struct ManifestReader: Sendable {
             throw root.refusal("manifest_version", "is required and missing", hint: "manifest_version = 1")
         }
         guard version == 1 else {
-            throw root.refusal("manifest_version", "\(version) is unknown, this daemon reads 1", hint: "update Berth, or write manifest_version = 1")
+            throw root.refusal(
+                "manifest_version", "\(version) is unknown, this daemon reads 1", hint: "update Berth, or write manifest_version = 1")
         }
         let id = try root.name("id", as: ProviderName.self)
         guard let abi = try root.integer("abi", in: 0...Int(UInt32.max)) else {
@@ -85,7 +88,8 @@ public struct ManifestReader: Sendable {
         return PluginManifest(
             id: id, name: try root.text("name") ?? id.text, version: try semanticVersion(root), publisher: try root.text("publisher") ?? "",
             license: try root.text("license") ?? "", abi: UInt32(abi), libraries: try libraries(root), runtime: try runtime(root),
-            http: try http(root, settings), credentials: try credentials(root, settings), settings: settings, webhook: try WebhookReader.webhook(root),
+            http: try http(root, settings), credentials: try credentials(root, settings), settings: settings,
+            webhook: try WebhookReader.webhook(root),
             streams: try streams(root, entities), actions: try actions(root), entities: entities,
             stateSchema: UInt32(try root.integer("state_schema", in: 0...Int(UInt32.max)) ?? 1))
     }
@@ -95,7 +99,8 @@ public struct ManifestReader: Sendable {
 
     private func semanticVersion(_ root: ManifestSection) throws(BerthError) -> String {
         let text = try root.requiredText("version", max: 128)
-        let core = text.split(separator: "+", maxSplits: 1)[0].split(separator: "-", maxSplits: 1)[0].split(separator: ".", omittingEmptySubsequences: false)
+        let core = text.split(separator: "+", maxSplits: 1)[0].split(separator: "-", maxSplits: 1)[0].split(
+            separator: ".", omittingEmptySubsequences: false)
         guard core.count == 3, core.allSatisfy({ UInt32($0) != nil && ($0 == "0" || !$0.hasPrefix("0")) }) else {
             throw root.refusal("version", "\"\(text)\" is not a semantic version", hint: "such as 1.4.0 or 2.0.0-beta.1")
         }
@@ -107,11 +112,15 @@ public struct ManifestReader: Sendable {
         for (platform, section) in try root.namedSections("library", keys: ["file", "sha256"]) {
             let file = try section.requiredText("file", max: 255)
             guard !file.contains("/"), file != ".", file != "..", !file.contains("\0") else {
-                throw section.refusal("file", "\"\(file)\" is not a plain file name", hint: "the library stands in the bundle's folder itself")
+                throw section.refusal(
+                    "file", "\"\(file)\" is not a plain file name", hint: "the library stands in the bundle's folder itself")
             }
             let digest = try section.text("sha256") ?? ""
-            guard digest.isEmpty || (digest.utf8.count == 64 && digest.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }) else {
-                throw section.refusal("sha256", "\"\(digest.prefix(80))\" is not a SHA-256 in lower-case hex", hint: "berthctl plugin seal writes it")
+            guard
+                digest.isEmpty || (digest.utf8.count == 64 && digest.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) })
+            else {
+                throw section.refusal(
+                    "sha256", "\"\(digest.prefix(80))\" is not a SHA-256 in lower-case hex", hint: "berthctl plugin seal writes it")
             }
             libraries[platform] = .init(file: file, sha256: digest)
         }
@@ -148,14 +157,16 @@ public struct ManifestReader: Sendable {
         else { return http }
         if let url = try section.text("base_url") {
             guard url.hasPrefix("https://") || url.hasPrefix("http://"), !url.hasSuffix("/") else {
-                throw section.refusal("base_url", "\"\(url.prefix(120))\" is not an address", hint: "https://host[:port][/path] without a slash at its end")
+                throw section.refusal(
+                    "base_url", "\"\(url.prefix(120))\" is not an address", hint: "https://host[:port][/path] without a slash at its end")
             }
             for piece in url.split(separator: "{").dropFirst() {
                 let name = String(piece.prefix { $0 != "}" })
                 guard piece.contains("}"), let setting = settings[name], !setting.isSecret else {
                     let meant = NearestName.of(name, among: settings.filter { !$0.value.isSecret }.keys)
                     throw section.refusal(
-                        "base_url", "{\(name)} is not one of the plugin's settings that may be shown", hint: meant.map { "did you mean {\($0)}?" })
+                        "base_url", "{\(name)} is not one of the plugin's settings that may be shown",
+                        hint: meant.map { "did you mean {\($0)}?" })
                 }
             }
             http.baseURL = url
@@ -163,8 +174,12 @@ public struct ManifestReader: Sendable {
         http.allowedHosts = try section.texts("allowed_hosts") ?? []
         for host in http.allowedHosts {
             let plain = host.hasPrefix("*.") ? String(host.dropFirst(2)) : host
-            guard !plain.isEmpty, plain.utf8.allSatisfy({ $0 < 128 && ($0 == 45 || $0 == 46 || ($0 | 32 >= 97 && $0 | 32 <= 122) || (48...57).contains($0)) }) else {
-                throw section.refusal("allowed_hosts", "\"\(host.prefix(80))\" is not a host name", hint: "api.example.com or *.example.com, no scheme, no port")
+            guard !plain.isEmpty,
+                plain.utf8.allSatisfy({ $0 < 128 && ($0 == 45 || $0 == 46 || ($0 | 32 >= 97 && $0 | 32 <= 122) || (48...57).contains($0)) })
+            else {
+                throw section.refusal(
+                    "allowed_hosts", "\"\(host.prefix(80))\" is not a host name",
+                    hint: "api.example.com or *.example.com, no scheme, no port")
             }
         }
         http.maxConcurrent = try section.integer("max_concurrent", in: 1...256) ?? http.maxConcurrent
@@ -178,8 +193,12 @@ public struct ManifestReader: Sendable {
     private func credentials(_ root: ManifestSection, _ settings: [String: SettingSpec]) throws(BerthError) -> [CredentialSpec] {
         var specs: [CredentialSpec] = []
         for section in try root.sections("credentials", keys: ["kind", "placements", "oauth", "rotation_days"]) {
-            guard let kind = try section.choice("kind", CredentialSpec.Kind.allCases) else { throw section.refusal("kind", "is required and missing") }
-            guard !specs.contains(where: { $0.kind == kind }) else { throw section.refusal("kind", "\"\(kind.rawValue)\" stands here twice") }
+            guard let kind = try section.choice("kind", CredentialSpec.Kind.allCases) else {
+                throw section.refusal("kind", "is required and missing")
+            }
+            guard !specs.contains(where: { $0.kind == kind }) else {
+                throw section.refusal("kind", "\"\(kind.rawValue)\" stands here twice")
+            }
             var placements: [CredentialSpec.Placement] = []
             for placement in try section.sections("placements", keys: ["field", "in", "scheme", "name"]) {
                 let field = try placement.requiredText("field", max: 64)
@@ -193,7 +212,9 @@ public struct ManifestReader: Sendable {
                 placements.append(.init(field: field, place: place))
             }
             if kind == .apiKey, placements.isEmpty {
-                throw section.refusal("placements", "says not where the key goes", hint: "placements = [{ field = \"token\", in = \"authorization\", scheme = \"Bearer\" }]")
+                throw section.refusal(
+                    "placements", "says not where the key goes",
+                    hint: "placements = [{ field = \"token\", in = \"authorization\", scheme = \"Bearer\" }]")
             }
             if kind.isOAuth, placements.isEmpty { placements = [.init(field: "access_token", place: .authorization(scheme: "Bearer"))] }
             specs.append(
@@ -254,8 +275,10 @@ public struct ManifestReader: Sendable {
             let sharing = streams.filter { $0.entity == entity && $0.isReadable }
             if sharing.count > 1, sharing.contains(where: \.deletesUnseen) {
                 throw section.refusal(
-                    "entity", "\(entity) is read by \(sharing.map(\.name.text).joined(separator: " and ")), of which one has deletes_unseen",
-                    hint: "a full read of one would delete what the other read: give them entities of their own, or leave deletes_unseen out")
+                    "entity",
+                    "\(entity) is read by \(sharing.map(\.name.text).joined(separator: " and ")), of which one has deletes_unseen",
+                    hint:
+                        "a full read of one would delete what the other read: give them entities of their own, or leave deletes_unseen out")
             }
         }
         return streams
@@ -304,16 +327,22 @@ public struct ManifestReader: Sendable {
                 guard let first = fieldName.utf8.first, (97...122).contains(first),
                     fieldName.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 95 }),
                     !fields.contains(where: { $0.name == fieldName })
-                else { throw field.refusal("name", "\"\(fieldName)\" is not a field name or stands here twice", hint: "a-z, then a-z 0-9 _") }
-                guard let type = try field.choice("type", FieldDefinition.FieldType.allCases) else { throw field.refusal("type", "is required and missing") }
+                else {
+                    throw field.refusal("name", "\"\(fieldName)\" is not a field name or stands here twice", hint: "a-z, then a-z 0-9 _")
+                }
+                guard let type = try field.choice("type", FieldDefinition.FieldType.allCases) else {
+                    throw field.refusal("type", "is required and missing")
+                }
                 let values = try field.texts("values") ?? []
                 guard (type == .enumeration) == !values.isEmpty else {
-                    throw field.refusal("values", type == .enumeration ? "an enumeration needs its values" : "only an enumeration has values")
+                    throw field.refusal(
+                        "values", type == .enumeration ? "an enumeration needs its values" : "only an enumeration has values")
                 }
                 fields.append(
                     FieldDefinition(
                         fieldName, type, isRequired: try field.bool("required") ?? false, isIndexed: try field.bool("indexed") ?? false,
-                        values: values, references: try field.text("references") == nil ? nil : try field.name("references", as: EntityName.self)))
+                        values: values,
+                        references: try field.text("references") == nil ? nil : try field.name("references", as: EntityName.self)))
             }
             guard !fields.isEmpty else { throw section.refusal("fields", "names no field") }
             entities.append(EntityDefinition(name: name, fields: fields))

@@ -95,7 +95,8 @@ struct ManifestSection {
     func name<Kind>(_ key: String, as type: Name<Kind>.Type = Name<Kind>.self) throws(BerthError) -> Name<Kind> {
         let text = try requiredText(key)
         guard let name = Name<Kind>(text) else {
-            throw refusal(key, "\"\(text.prefix(80))\" is not a name", hint: "1 to 64 of a-z, 0-9, '-' and '_', beginning with a letter or digit")
+            throw refusal(
+                key, "\"\(text.prefix(80))\" is not a name", hint: "1 to 64 of a-z, 0-9, '-' and '_', beginning with a letter or digit")
         }
         return name
     }

@@ -20,7 +20,9 @@ enum OAuthReader {
         guard let section else {
             throw credential.refusal("oauth", "is required for kind \"\(kind.rawValue)\"", hint: "oauth = { token_url = \"https://...\" }")
         }
-        guard let tokenURL = try address("token_url", section, settings) else { throw section.refusal("token_url", "is required and missing") }
+        guard let tokenURL = try address("token_url", section, settings) else {
+            throw section.refusal("token_url", "is required and missing")
+        }
         var spec = OAuthSpec(
             authorizeURL: try address("authorize_url", section, settings), tokenURL: tokenURL,
             revokeURL: try address("revoke_url", section, settings))
@@ -40,7 +42,9 @@ enum OAuthReader {
         spec.refreshBeforeSeconds = Int64(try section.integer("refresh_before_seconds", in: 0...86_400) ?? 300)
         spec.lifetimeSeconds = try section.integer("lifetime_seconds", in: 1...31_536_000).map { Int64($0) }
         if let pointer = try section.text("account") {
-            guard pointer.hasPrefix("/") else { throw section.refusal("account", "\"\(pointer)\" is not a JSON pointer", hint: "such as /account/id") }
+            guard pointer.hasPrefix("/") else {
+                throw section.refusal("account", "\"\(pointer)\" is not a JSON pointer", hint: "such as /account/id")
+            }
             spec.accountPointer = pointer
         }
         spec.audience = try section.text("audience")
@@ -51,7 +55,8 @@ enum OAuthReader {
         return spec
     }
 
-    private static func address(_ key: String, _ section: ManifestSection, _ settings: [String: SettingSpec]) throws(BerthError) -> String? {
+    private static func address(_ key: String, _ section: ManifestSection, _ settings: [String: SettingSpec]) throws(BerthError) -> String?
+    {
         guard let url = try section.text(key) else { return nil }
         guard url.hasPrefix("https://") || url.hasPrefix("http://") || url.hasPrefix("/") else {
             throw section.refusal(key, "\"\(url.prefix(120))\" is not an address", hint: "https://host/path, or /path below base_url")

@@ -1,6 +1,6 @@
 // TOMLKit's parser (toml++ 3) asserts where it should refuse: on a table header that does not begin with a key, and on some wrong
-// dates and brackets. One wrong file would end the daemon. So headers are looked at before the parser sees them, and dates, which no file of
-// Berth's has, are refused. Finds nothing else; the parser does the rest.
+// dates and brackets. One wrong file would end the daemon. So headers are looked at before the parser sees them, and dates,
+// which no file of Berth's has, are refused. Finds nothing else; the parser does the rest.
 
 /// Looks for what the TOML parser cannot bear.
 public enum TOMLGuard {

@@ -24,4 +24,3 @@ enum OperationEnd: Sendable {
     /// The host says so: crashed, hung, contract violation, or never begun. `item`: index being processed, if known.
     case verdict(AttemptFailure, item: Int?)
 }
-

@@ -61,7 +61,8 @@ final class OperationSession: Sendable {
     private let portBox: Mutex<(any OperationPort)?>
 
     init(
-        operation: UInt64, kind: Kind, instance: PluginInstance, manifest: PluginManifest, deadlineSeconds: Int, services: OperationServices,
+        operation: UInt64, kind: Kind, instance: PluginInstance, manifest: PluginManifest, deadlineSeconds: Int,
+        services: OperationServices,
         eventIDs: [EventID] = []
     ) {
         self.eventIDs = eventIDs
@@ -259,7 +260,8 @@ final class OperationSession: Sendable {
     private func fail(_ index: Int, _ message: String, _ state: inout State) {
         if case .events = kind {
             state.failures[index] = WireFailure(
-                status: ABIStatus.internal, item: UInt32(index), remoteStatus: 0, retryAfterMilliseconds: 0, message: message, remoteCode: "",
+                status: ABIStatus.internal, item: UInt32(index), remoteStatus: 0, retryAfterMilliseconds: 0, message: message,
+                remoteCode: "",
                 fields: [])
             state.records[index] = []
             hostMarks(index, &state)
@@ -282,7 +284,9 @@ final class OperationSession: Sendable {
         enum Step { case page(Page), refused, broken(String), late }
         let step: Step = state.withLock { state in
             guard state.end == nil else { return .late }
-            guard state.pagesOutstanding < WireLimits.checkpointWindow else { return .broken("made a checkpoint without waiting for earlier ones") }
+            guard state.pagesOutstanding < WireLimits.checkpointWindow else {
+                return .broken("made a checkpoint without waiting for earlier ones")
+            }
             guard bytes.count <= WireLimits.checkpointBytesMax else { return .broken("made a checkpoint of \(bytes.count) bytes") }
             guard state.hostFailure == nil, !state.isCancelled else { return .refused }
             let page = Page(records: state.page, checkpoint: Checkpoint(schema: schema, state: bytes))
@@ -378,7 +382,8 @@ final class OperationSession: Sendable {
                     headers: response.headers.prefix(WireLimits.headersMax).map { WireHeader($0.name, $0.value) }, body: response.body))
         case .failure(let failure):
             port?.answered(
-                operation, WireAnswer(status: failure.status.abi, remoteStatus: UInt32(clamping: failure.remoteStatus ?? 0), headers: [], body: []))
+                operation,
+                WireAnswer(status: failure.status.abi, remoteStatus: UInt32(clamping: failure.remoteStatus ?? 0), headers: [], body: []))
         }
     }
 
@@ -388,7 +393,8 @@ final class OperationSession: Sendable {
             guard state.end == nil else { return }
             state.requests.append(
                 Task { [services, instance] in
-                    let status = await services.hashes.judge(algorithm: algorithm, message: message, expected: expected, of: instance.connection)
+                    let status = await services.hashes.judge(
+                        algorithm: algorithm, message: message, expected: expected, of: instance.connection)
                     self.port?.judgedHash(self.operation, status: status)
                 })
         }
@@ -412,7 +418,8 @@ final class OperationSession: Sendable {
             switch end {
             case .verdict(let failure, let item):
                 return BatchOutcome(
-                    outcomes: Array(repeating: EventOutcome(failure: failure, records: []), count: count), suspect: item ?? state.lastItem.map(Int.init))
+                    outcomes: Array(repeating: EventOutcome(failure: failure, records: []), count: count),
+                    suspect: item ?? state.lastItem.map(Int.init))
             case .returned(let status, let statuses):
                 return BatchOutcome(
                     outcomes: (0..<count).map { index in
@@ -458,7 +465,8 @@ final class OperationSession: Sendable {
         }
         return AttemptFailure(
             verdict, detail.message.isEmpty ? "the plugin answered \(verdict.rawValue)" : detail.message,
-            remoteStatus: detail.remoteStatus == 0 ? nil : Int(detail.remoteStatus), remoteCode: detail.remoteCode.isEmpty ? nil : detail.remoteCode,
+            remoteStatus: detail.remoteStatus == 0 ? nil : Int(detail.remoteStatus),
+            remoteCode: detail.remoteCode.isEmpty ? nil : detail.remoteCode,
             retryAfterMilliseconds: detail.retryAfterMilliseconds == 0 ? nil : detail.retryAfterMilliseconds)
     }
 }

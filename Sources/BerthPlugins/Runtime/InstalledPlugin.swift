@@ -25,7 +25,8 @@ struct InstalledPlugin: Sendable {
     var quarantinedUntil: ContinuousClock.Instant?
 
     /// Notes a death; true at once while the version is on probation and there is one to go back to, otherwise when it
-    /// makes the version unfit: `limit` deaths on as many different pieces of work within `window`. Deaths on one event are that event's fault, and it is parked for them.
+    /// makes the version unfit: `limit` deaths on as many different pieces of work within `window`. Deaths on one event are
+    /// that event's fault, and it is parked for them.
     mutating func noteDeath(on blamed: String, at now: ContinuousClock.Instant, limit: Int, window: Duration, probation: Duration) -> Bool {
         deaths = deaths.filter { now - $0.at < window }
         deaths.append((now, blamed))

@@ -116,7 +116,9 @@ extension PluginRuntime {
     }
 
     /// Runs to the end. What ended before it began is told to the session too, so that nobody waits for its pages.
-    private func run(_ work: HostMessage.Work, _ session: OperationSession, _ generation: PluginGeneration, lane: InstanceLane) async -> OperationEnd {
+    private func run(_ work: HostMessage.Work, _ session: OperationSession, _ generation: PluginGeneration, lane: InstanceLane) async
+        -> OperationEnd
+    {
         let end = await generation.host.run(work, session, lane: lane)
         session.finish(end)
         return end

@@ -27,7 +27,8 @@ public final class PluginRuntime: PluginHost {
         self.configuration = configuration
         self.logger = logger
         services = OperationServices(
-            outbound: outbound, hashes: HashJudge(secrets: secrets, logger: logger), watch: DeadlineWatch(), limits: OperationLimits(), logger: logger)
+            outbound: outbound, hashes: HashJudge(secrets: secrets, logger: logger), watch: DeadlineWatch(), limits: OperationLimits(),
+            logger: logger)
     }
 
     /// Finds and loads all bundles. A broken one is shown as refused and stops no other.
@@ -42,7 +43,9 @@ public final class PluginRuntime: PluginHost {
                 case .failure(let problem): runtime.refuse(finding.path, finding.name, problem)
                 case .success(let bundle):
                     guard !runtime.copy(of: bundle.manifest.id).isRemoved else {
-                        logger.notice("plugin was removed", metadata: ["plugin": "\(bundle.manifest.id)", "hint": "berthctl plugin reload brings it back"])
+                        logger.notice(
+                            "plugin was removed",
+                            metadata: ["plugin": "\(bundle.manifest.id)", "hint": "berthctl plugin reload brings it back"])
                         continue
                     }
                     group.addTask {
@@ -84,21 +87,25 @@ public final class PluginRuntime: PluginHost {
         let isQuarantined = plugin.quarantinedUntil.map { $0 > .now } ?? false
         // A worker at rest is ready: the next operation brings it up.
         return PluginStatus(
-            manifest: generation.manifest, path: plugin.path, digest: generation.digest, signer: generation.bundle.signer, generation: generation.number,
+            manifest: generation.manifest, path: plugin.path, digest: generation.digest, signer: generation.bundle.signer,
+            generation: generation.number,
             isolation: generation.isolation,
-            state: isQuarantined ? .quarantined : generation.host.isRestarting ? .restarting : .ready, problem: plugin.problem, restarts: plugin.restarts,
+            state: isQuarantined ? .quarantined : generation.host.isRestarting ? .restarting : .ready, problem: plugin.problem,
+            restarts: plugin.restarts,
             workers: generation.host.workers)
     }
 
     private static func status(ofRefused path: String, _ name: String, _ problem: BerthError) -> PluginStatus? {
         // A folder whose name is no plugin's id is still shown, under the nearest id-like name.
-        let cleaned = String(name.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "-" }.prefix(60))
+        let cleaned = String(
+            name.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == "_") ? $0 : "-" }.prefix(60))
         guard let id = ProviderName(name) ?? ProviderName(cleaned) ?? ProviderName("x\(cleaned)") else { return nil }
         let manifest = PluginManifest(
             id: id, name: name, version: "", publisher: "", license: "", abi: 0, libraries: [:], runtime: .init(), http: .init(),
             credentials: [], settings: [:], webhook: nil, streams: [], actions: [], entities: [], stateSchema: 0)
         return PluginStatus(
-            manifest: manifest, path: path, digest: "", signer: nil, generation: 0, isolation: .worker, state: .refused, problem: problem, restarts: 0,
+            manifest: manifest, path: path, digest: "", signer: nil, generation: 0, isolation: .worker, state: .refused, problem: problem,
+            restarts: 0,
             workers: [])
     }
 
@@ -106,7 +113,9 @@ public final class PluginRuntime: PluginHost {
         refused.withLock { $0[path] = (name, problem) }
         logger.error(
             "plugin refused",
-            metadata: ["bundle": "\(path)", "code": "\(problem.code.rawValue)", "reason": "\(problem.message)", "hint": "\(problem.hint ?? "")"])
+            metadata: [
+                "bundle": "\(path)", "code": "\(problem.code.rawValue)", "reason": "\(problem.message)", "hint": "\(problem.hint ?? "")",
+            ])
     }
 
     // MARK: Loading
@@ -161,14 +170,17 @@ public final class PluginRuntime: PluginHost {
     }
 
     public func reload(_ provider: ProviderName) async throws(BerthError) -> PluginStatus {
-        var place = installed.withLock { $0[provider]?.path } ?? refused.withLock { refused in refused.first { $0.value.name == provider.text }?.key }
+        var place =
+            installed.withLock { $0[provider]?.path }
+            ?? refused.withLock { refused in refused.first { $0.value.name == provider.text }?.key }
         if place == nil, copy(of: provider).isRemoved {
             place = configuration.bundles().first { $0.name == provider.text }?.path
         }
         guard let place else { throw Self.unknown(provider) }
         try copy(of: provider).markRemoved(false)
         return try await exclusively { () async throws(BerthError) in
-            do throws(BerthError) { return try await self.load(try PluginBundle(path: place, policy: self.configuration.signatures)) } catch {
+            do throws(BerthError) { return try await self.load(try PluginBundle(path: place, policy: self.configuration.signatures)) } catch
+            {
                 // The generation in service goes on; the operator is told here and in the list.
                 self.installed.withLock { $0[provider]?.problem = error }
                 throw error
@@ -180,7 +192,8 @@ public final class PluginRuntime: PluginHost {
         try await exclusively { () async throws(BerthError) in
             guard self.installed.withLock({ $0[provider] != nil }) else { throw Self.unknown(provider) }
             guard let previous = self.installed.withLock({ $0[provider]?.previous }) else {
-                throw BerthError(.conflict, "plugin '\(provider)' has no generation before this one", hint: "reload a bundle of the version you want")
+                throw BerthError(
+                    .conflict, "plugin '\(provider)' has no generation before this one", hint: "reload a bundle of the version you want")
             }
             try await previous.host.start()
             guard let status = self.swapBack(provider) else { throw Self.unknown(provider) }
@@ -210,13 +223,18 @@ public final class PluginRuntime: PluginHost {
 
     /// Puts the files in the order of the generations, so that the next start does not bring back what was left.
     private func rememberRollback(of provider: ProviderName) {
-        guard let (left, wanted) = installed.withLock({ installed in
-            installed[provider].flatMap { plugin in plugin.current.flatMap { current in plugin.previous.map { (current.bundle.path, $0.bundle.path) } } }
-        }) else { return }
+        guard
+            let (left, wanted) = installed.withLock({ installed in
+                installed[provider].flatMap { plugin in
+                    plugin.current.flatMap { current in plugin.previous.map { (current.bundle.path, $0.bundle.path) } }
+                }
+            })
+        else { return }
         let managed = "\(configuration.managedDirectory)/\(provider)"
         guard left == managed || wanted == managed else {
             return logger.notice(
-                "the rollback holds until the next start: the bundle on disk is the newer one", metadata: ["plugin": "\(provider)", "bundle": "\(left)"])
+                "the rollback holds until the next start: the bundle on disk is the newer one",
+                metadata: ["plugin": "\(provider)", "bundle": "\(left)"])
         }
         do { try copy(of: provider).swapBack() } catch {
             logger.error("rollback not kept", metadata: ["plugin": "\(provider)", "error": "\(error)"])
@@ -224,7 +242,9 @@ public final class PluginRuntime: PluginHost {
     }
 
     public func install(bundle path: String) async throws(BerthError) -> PluginStatus {
-        guard path.hasPrefix("/") else { throw BerthError(.invalid, "path: '\(path)' is not absolute", hint: "name the bundle's folder from / on") }
+        guard path.hasPrefix("/") else {
+            throw BerthError(.invalid, "path: '\(path)' is not absolute", hint: "name the bundle's folder from / on")
+        }
         let bundle = try PluginBundle(path: path, policy: configuration.signatures)
         let id = bundle.manifest.id
         return try await exclusively { () async throws(BerthError) in
@@ -289,9 +309,11 @@ public final class PluginRuntime: PluginHost {
         }
         guard isUnfit else { return }
         if canGoBack, let status = swapBack(id) {
-            logger.error("plugin rolled back after deaths on different work", metadata: ["plugin": "\(id)", "generation": "\(status.generation)"])
+            logger.error(
+                "plugin rolled back after deaths on different work", metadata: ["plugin": "\(id)", "generation": "\(status.generation)"])
         } else {
-            logger.error("plugin quarantined after deaths on different work", metadata: ["plugin": "\(id)", "hint": "berthctl plugin show \(id)"])
+            logger.error(
+                "plugin quarantined after deaths on different work", metadata: ["plugin": "\(id)", "hint": "berthctl plugin show \(id)"])
         }
     }
 
@@ -306,7 +328,8 @@ public final class PluginRuntime: PluginHost {
             if let until = plugin.quarantinedUntil {
                 guard until <= .now else {
                     let left = UInt64(max(0, (until - .now).components.seconds) * 1000)
-                    return .failure(AttemptFailure(.retry, "plugin '\(provider)' is quarantined after crashes", retryAfterMilliseconds: left))
+                    return .failure(
+                        AttemptFailure(.retry, "plugin '\(provider)' is quarantined after crashes", retryAfterMilliseconds: left))
                 }
                 installed[provider]?.quarantinedUntil = nil
                 installed[provider]?.problem = nil
@@ -317,7 +340,9 @@ public final class PluginRuntime: PluginHost {
     }
 
     private func exclusively<T: Sendable>(_ body: () async throws(BerthError) -> T) async throws(BerthError) -> T {
-        guard await loading.enter() else { throw BerthError("cancelled", "cancelled while another plugin was being loaded", isRetryable: true) }
+        guard await loading.enter() else {
+            throw BerthError("cancelled", "cancelled while another plugin was being loaded", isRetryable: true)
+        }
         defer { loading.leave() }
         return try await body()
     }

@@ -148,7 +148,8 @@ final class WorkerGeneration: GenerationHost {
                     executable: setup.executable, name: manifest.id.text, image: image.descriptor, listener: self, logger: logger)
                 try worker.start()
                 worker.send(
-                    .hello(.init(provider: manifest.id.text, memoryMiB: UInt32(manifest.runtime.memoryMiB), isBestEffort: setup.isBestEffort)),
+                    .hello(
+                        .init(provider: manifest.id.text, memoryMiB: UInt32(manifest.runtime.memoryMiB), isBestEffort: setup.isBestEffort)),
                     operation: 0)
                 state.phase = .starting(worker)
                 state.bornAt = MonotonicTime.now()
@@ -205,7 +206,9 @@ final class WorkerGeneration: GenerationHost {
         return await begin(work, session, worker, instance)
     }
 
-    private func begin(_ work: HostMessage.Work, _ session: OperationSession, _ worker: WorkerProcess, _ instance: UInt64) async -> OperationEnd {
+    private func begin(_ work: HostMessage.Work, _ session: OperationSession, _ worker: WorkerProcess, _ instance: UInt64) async
+        -> OperationEnd
+    {
         let number = session.operation
         let slot: Int? = state.withLock { state in
             guard case .up(let current) = state.phase, current === worker, let slot = state.freeSlots.popLast() else { return nil }
@@ -221,7 +224,9 @@ final class WorkerGeneration: GenerationHost {
         let leaves: UInt64? = state.withLock { state in
             state.operations[number] = nil
             state.freeSlots.append(slot)
-            guard state.leaving.contains(instance), !state.operations.values.contains(where: { $0.instance == instance }) else { return nil }
+            guard state.leaving.contains(instance), !state.operations.values.contains(where: { $0.instance == instance }) else {
+                return nil
+            }
             state.leaving.remove(instance)
             return instance
         }
@@ -326,7 +331,8 @@ extension WorkerGeneration: WorkerListener {
     func worker(_ worker: WorkerProcess, said message: WorkerMessage, operation: UInt64) {
         switch message {
         case .ready: becameReady(worker)
-        case .refused(let code, let message, let hint): wasRefused(BerthError(.init(rawValue: code), LogLine.clean(message), hint: LogLine.clean(hint)))
+        case .refused(let code, let message, let hint):
+            wasRefused(BerthError(.init(rawValue: code), LogLine.clean(message), hint: LogLine.clean(hint)))
         case .instance(let status, let message): instanceAnswered(operation, status, message)
         case .violation: break  // WorkerProcess has killed it
         default:
@@ -404,7 +410,8 @@ extension WorkerGeneration: WorkerListener {
             let life = MonotonicTime.now() - state.bornAt
             if case .starting = state.phase, state.refusal == nil {
                 state.refusal = BerthError(
-                    "worker_not_started", "the worker of plugin \(manifest.id) \(death.text) while it loaded", hint: "berthctl plugin check \(manifest.id)",
+                    "worker_not_started", "the worker of plugin \(manifest.id) \(death.text) while it loaded",
+                    hint: "berthctl plugin check \(manifest.id)",
                     isRetryable: true)
             }
             left.refusal = state.refusal
@@ -424,7 +431,8 @@ extension WorkerGeneration: WorkerListener {
         var ends: [(OperationSession, OperationEnd)] = []
         for (session, slot) in left.sessions {
             if let culprit, culprit != session.operation {
-                ends.append((session, .verdict(AttemptFailure(.retry, "interrupted: the worker was killed for another operation"), item: nil)))
+                ends.append(
+                    (session, .verdict(AttemptFailure(.retry, "interrupted: the worker was killed for another operation"), item: nil)))
                 continue
             }
             let item = worker.progress.item(slot: slot, count: session.itemCount)

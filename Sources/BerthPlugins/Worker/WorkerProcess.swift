@@ -75,7 +75,8 @@ final class WorkerProcess: Sendable {
         func failure(_ what: String, _ code: Int32) -> BerthError {
             BerthError(
                 "worker_not_started", "\(what) for plugin \(name) failed: \(String(cString: strerror(code)))",
-                hint: code == ENOENT ? "is \(executable) there? [plugins].worker names it" : "check limits on processes and open files", isRetryable: true)
+                hint: code == ENOENT ? "is \(executable) there? [plugins].worker names it" : "check limits on processes and open files",
+                isRetryable: true)
         }
         var pair: [Int32] = [-1, -1]
         let paired = berth_socketpair(&pair)
@@ -133,7 +134,9 @@ final class WorkerProcess: Sendable {
         _ = berth_pidfd_signal(pidfd, SIGKILL)
         var (code, signal): (Int32, Int32) = (0, 0)
         _ = berth_pidfd_reap(pidfd, &code, &signal)
-        throw BerthError("worker_not_started", "no thread could be made: \(String(cString: strerror(failed)))", hint: "check limits on threads", isRetryable: true)
+        throw BerthError(
+            "worker_not_started", "no thread could be made: \(String(cString: strerror(failed)))", hint: "check limits on threads",
+            isRetryable: true)
     }
 
     /// Says something. Never blocks; after the end nothing happens.

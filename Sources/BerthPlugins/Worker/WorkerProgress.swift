@@ -1,6 +1,6 @@
 // Pages shared with a worker: the item an operation touched last, and the statuses the plugin has written so far. They cost a
-// store each, and after the worker's death tell which event of a batch to blame. Their size is sealed, so that a worker cannot take it away from under a read; what
-// stands in it is believed only within the batch's bounds.
+// store each, and after the worker's death tell which event of a batch to blame. Their size is sealed, so that a worker
+// cannot take it away from under a read; what stands in it is believed only within the batch's bounds.
 
 import BerthWire
 import CBerthLinux

@@ -61,9 +61,11 @@ struct ControlDispatch: Sendable {
             return Reply(.noContent)
         case .checkConnection: return .json(.ok, try await operations.checkConnection(try call.parameter("id"), caller))
         case .connectConnection:
-            return .json(.ok, try await operations.connectConnection(try call.parameter("id"), try call.decode(ConnectRequest.self), caller))
+            return .json(
+                .ok, try await operations.connectConnection(try call.parameter("id"), try call.decode(ConnectRequest.self), caller))
         case .completeConnection:
-            return .json(.ok, try await operations.completeConnection(try call.parameter("id"), try call.decode(ConsentAnswer.self), caller))
+            return .json(
+                .ok, try await operations.completeConnection(try call.parameter("id"), try call.decode(ConsentAnswer.self), caller))
         case .disconnectConnection: return .json(.ok, try await operations.disconnectConnection(try call.parameter("id"), caller))
         case .pauseConnection: return .json(.ok, try await operations.setPaused(true, try call.parameter("id"), caller))
         case .resumeConnection: return .json(.ok, try await operations.setPaused(false, try call.parameter("id"), caller))
@@ -71,7 +73,8 @@ struct ControlDispatch: Sendable {
         case .resetCircuit: return .json(.ok, try await operations.resetCircuit(try call.parameter("id"), caller))
         case .syncStream:
             let request = try call.decode(SyncRequest.self)
-            return .json(.accepted, try await operations.syncStream(try call.parameter("id"), try call.parameter("stream"), request, caller))
+            return .json(
+                .accepted, try await operations.syncStream(try call.parameter("id"), try call.parameter("stream"), request, caller))
         case .performAction:
             let input = call.body.isEmpty ? Array("{}".utf8) : call.body
             _ = try StrictJSON.parse(input)
@@ -91,7 +94,8 @@ struct ControlDispatch: Sendable {
             var filter = ReplayFilter()
             filter.ids = [id]
             return .json(.ok, try await operations.replay(filter, deadLettersOnly: false, caller))
-        case .replayEvents: return .json(.ok, try await operations.replay(try call.decode(ReplayFilter.self), deadLettersOnly: false, caller))
+        case .replayEvents:
+            return .json(.ok, try await operations.replay(try call.decode(ReplayFilter.self), deadLettersOnly: false, caller))
         case .redriveDeadLetters:
             return .json(.ok, try await operations.replay(try call.decode(ReplayFilter.self), deadLettersOnly: true, caller))
 

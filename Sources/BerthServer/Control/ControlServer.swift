@@ -30,7 +30,8 @@ public struct ControlServer: Service {
         public var stallSeconds: Int
         /// Settings.
         public init(
-            socket: String, mode: UInt32, group: String, groupRole: Route.Permission, descriptor: Int32?, version: String, stallSeconds: Int = 30
+            socket: String, mode: UInt32, group: String, groupRole: Route.Permission, descriptor: Int32?, version: String,
+            stallSeconds: Int = 30
         ) {
             self.socket = socket
             self.mode = mode
@@ -144,7 +145,8 @@ public struct ControlServer: Service {
         guard !methods.isEmpty else {
             return .problem(BerthError(.notFound, "there is no route \(path)", hint: "GET /v1/openapi.json lists all routes"))
         }
-        var reply = Reply.problem(BerthError("method_not_allowed", "\(path) takes \(methods.joined(separator: ", "))"), status: .methodNotAllowed)
+        var reply = Reply.problem(
+            BerthError("method_not_allowed", "\(path) takes \(methods.joined(separator: ", "))"), status: .methodNotAllowed)
         reply.fields[.allow] = methods.joined(separator: ", ")
         return reply
     }

@@ -28,7 +28,9 @@ struct ControlSocket {
     init(path: String, mode: UInt32, group: String?, warn: (String) -> Void) throws(BerthError) {
         self.path = path
         guard path.utf8.count < 100 else {
-            throw BerthError("control_socket_invalid", "the path \(path) is too long for a Unix socket", hint: "set [control] socket to less than 100 bytes")
+            throw BerthError(
+                "control_socket_invalid", "the path \(path) is too long for a Unix socket",
+                hint: "set [control] socket to less than 100 bytes")
         }
         try Self.clear(path)
         let temporary = "\(path).\(getpid())"

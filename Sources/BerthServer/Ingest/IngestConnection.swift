@@ -205,7 +205,10 @@ final class IngestConnection: ChannelDuplexHandler {
     }
 
     private func tooLarge(_ size: Int) -> Reply {
-        .problem(BerthError(.tooLarge, "the body has \(size) bytes or more, at most \(shared.bodyBytesMax) are taken", hint: "the limit is [server] max_body_bytes"))
+        .problem(
+            BerthError(
+                .tooLarge, "the body has \(size) bytes or more, at most \(shared.bodyBytesMax) are taken",
+                hint: "the limit is [server] max_body_bytes"))
     }
 
     // MARK: Answers

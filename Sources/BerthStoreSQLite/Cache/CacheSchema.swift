@@ -33,7 +33,7 @@ enum CacheSchema {
     static func open(_ path: String) throws -> DatabaseQueue {
         do {
             if let queue = try attach(path) { return queue }
-        } catch where StoreErrors.isDamage(error) {
+        } catch  where StoreErrors.isDamage(error) {
             // Made anew below: that is what a cache file is for.
         }
         return try openNew(path)

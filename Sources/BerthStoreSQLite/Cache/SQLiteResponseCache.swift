@@ -91,7 +91,8 @@ public actor SQLiteResponseCache: ResponseCache {
             hasWarned = true
             return
         }
-        logger.warning("the cache of answers is made anew", metadata: ["file": "\(path)", "error": "\(StoreErrors.translate(error).message)"])
+        logger.warning(
+            "the cache of answers is made anew", metadata: ["file": "\(path)", "error": "\(StoreErrors.translate(error).message)"])
         close()
         do { queue = try CacheSchema.openNew(path) } catch {
             logger.warning("answers of providers are no longer kept", metadata: ["file": "\(path)", "error": "\(error)"])

@@ -1,8 +1,8 @@
 // Acceptance: event, dedup key and queue entry in one commit that many deliveries share.
 
 public import BerthModel
-import Crypto
 @_spi(StoreImplementation) public import BerthSeams
+import Crypto
 
 extension SQLiteStore {
     public func accept(_ delivery: VerifiedDelivery, _ answer: @escaping @Sendable (Result<IntakeReceipt, BerthError>) -> Void) {
@@ -55,7 +55,8 @@ extension SQLiteStore {
         return IntakeReceipt(event: id, isDuplicate: true)
     }
 
-    private static func audit(_ kind: StaticString, _ delivery: VerifiedDelivery, _ event: String, _ owner: Int64, _ writer: Writer) throws {
+    private static func audit(_ kind: StaticString, _ delivery: VerifiedDelivery, _ event: String, _ owner: Int64, _ writer: Writer) throws
+    {
         let insert = try writer.statement(
             "INSERT INTO audit (at, kind, actor, connection, detail, address) VALUES (?1, ?2, 'provider', ?3, ?4, ?5)")
         insert.bind(1, delivery.receivedAt.milliseconds)

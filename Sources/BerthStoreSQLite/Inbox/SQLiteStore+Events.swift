@@ -61,7 +61,13 @@ extension SQLiteStore {
             let update = try writer.statement("UPDATE event SET state = 5, settled = ?2 WHERE id = ?1 AND state IN (0, 2, 3)")
             update.bind(1, id.description)
             update.bind(2, now.milliseconds)
-            return try update.run() == 1
+            guard try update.run() == 1 else { return false }
+            let find = try writer.statement("SELECT connection, ordering FROM event WHERE id = ?1")
+            find.bind(1, id.description)
+            if let (owner, ordering) = try find.first({ ($0.int64(0), $0.optionalText(1)) }), let ordering {
+                try writer.wakeFollowers(owner, ordering, now)
+            }
+            return true
         }
     }
 

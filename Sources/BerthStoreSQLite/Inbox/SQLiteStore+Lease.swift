@@ -2,15 +2,23 @@
 
 public import BerthModel
 import BerthSeams
-import Synchronization
 import GRDB
+import Synchronization
 
 extension SQLiteStore {
     public func leaseEvents(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> [Event] {
+        // Each step moves a bounded number of rows, so that a long line behind a blocked head holds intake up for moments only.
+        while true {
+            let (events, isDone) = try await leaseStep(of: connection, limit: limit, now: now)
+            if isDone || !events.isEmpty { return events }
+        }
+    }
+
+    private func leaseStep(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> ([Event], isDone: Bool) {
         try await queue.write { [self] writer in
             let owner = try writer.owner(connection)
-            let candidates = try Self.candidates(owner.number, limit: limit, now: now, writer)
-            guard !candidates.isEmpty else { return [] }
+            let (candidates, isDone) = try Self.candidates(owner.number, limit: limit, now: now, writer)
+            guard !candidates.isEmpty else { return ([], isDone) }
             let take = try writer.statement("UPDATE event SET state = 1, attempt = attempt + 1, epoch = ?2 WHERE sequence = ?1")
             let load = try writer.statement(
                 """
@@ -29,49 +37,66 @@ extension SQLiteStore {
             }
             let pairs = events.map { ($0.id, $0.sequence) }
             writer.onCommit { self.leased.withLock { $0.merge(pairs, uniquingKeysWith: { _, new in new }) } }
-            return events
+            return (events, isDone)
         }
     }
 
-    /// Sequence numbers, ascending. Of events with one ordering key only those whose predecessors are settled or taken
-    /// in the same batch: a blocked head blocks its own key and nothing else.
-    private static func candidates(_ owner: Int64, limit: Int, now: Timestamp, _ writer: Writer) throws -> [Int64] {
+    /// Rows that one step looks at.
+    private static let stepRowsMax = 8192
+
+    /// Sequence numbers, ascending, and whether all that is due was looked at. Of events with one ordering key only those whose
+    /// predecessors are settled or taken in the same batch. Those that wait for a head that is due later become due with it:
+    /// looked at once per attempt of the head, and no line behind one key keeps others from being found. `wakeFollowers` brings
+    /// them back when the head ends before that.
+    private static func candidates(_ owner: Int64, limit: Int, now: Timestamp, _ writer: Writer) throws -> ([Int64], isDone: Bool) {
         let due = try writer.statement(
             """
-            SELECT sequence, ordering FROM event INDEXED BY event_due
-            WHERE connection = ?1 AND state IN (0, 2, 3) AND due <= ?2 ORDER BY due, sequence LIMIT ?3 OFFSET ?4
+            SELECT sequence, ordering, due, state FROM event INDEXED BY event_due
+            WHERE connection = ?1 AND state IN (0, 2, 3) AND due <= ?2 AND (due, sequence) > (?4, ?5) ORDER BY due, sequence LIMIT ?3
             """)
         let before = try writer.statement(
             """
-            SELECT sequence FROM event INDEXED BY event_order
+            SELECT sequence, due, state FROM event INDEXED BY event_order
             WHERE connection = ?1 AND ordering = ?2 AND state < 4 AND ordering IS NOT NULL AND sequence < ?3 ORDER BY sequence DESC LIMIT 1
             """)
+        let move = try writer.statement("UPDATE event SET due = ?2 WHERE sequence = ?1")
         var taken: Set<Int64> = []
-        var offset: Int64 = 0
-        while taken.count < limit, offset < 8192 {
+        var looked = 0
+        var last: (due: Int64, sequence: Int64) = (.min, .min)
+        while taken.count < limit {
+            guard looked < stepRowsMax else { return (taken.sorted(), false) }
             let window = Int64(max(limit, 256))
             due.bind(1, owner)
             due.bind(2, now.milliseconds)
             due.bind(3, window)
-            due.bind(4, offset)
-            var found: [(sequence: Int64, ordering: String?)] = []
+            due.bind(4, last.due)
+            due.bind(5, last.sequence)
+            var found: [(sequence: Int64, ordering: String?, isAvailable: Bool)] = []
             try due.forEach { row in
-                found.append((row.int64(0), row.optionalText(1)))
+                found.append((row.int64(0), row.optionalText(1), row.int64(3) == 0))
+                last = (row.int64(2), row.int64(0))
                 return true
             }
+            looked += found.count
             for event in found.sorted(by: { $0.sequence < $1.sequence }) where taken.count < limit {
                 if let ordering = event.ordering {
                     before.bind(1, owner)
                     before.bind(2, ordering)
                     before.bind(3, event.sequence)
-                    if let predecessor = try before.first({ $0.int64(0) }), !taken.contains(predecessor) { continue }
+                    if let predecessor = try before.first({ ($0.int64(0), $0.int64(1), $0.int64(2)) }), !taken.contains(predecessor.0) {
+                        if event.isAvailable, predecessor.2 != 1, predecessor.1 > now.milliseconds {
+                            move.bind(1, event.sequence)
+                            move.bind(2, predecessor.1)
+                            try move.run()
+                        }
+                        continue
+                    }
                 }
                 taken.insert(event.sequence)
             }
             guard found.count == Int(window) else { break }
-            offset += window
         }
-        return taken.sorted()
+        return (taken.sorted(), true)
     }
 
     public func connectionsWithDueEvents(now: Timestamp) async throws(BerthError) -> [ConnectionID] {

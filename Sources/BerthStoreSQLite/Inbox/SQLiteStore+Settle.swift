@@ -24,6 +24,8 @@ extension SQLiteStore {
     private struct Held {
         let sequence: Int64
         let connection: ConnectionID
+        let owner: Int64
+        let ordering: String?
     }
 
     /// The event's row if this epoch still holds it.
@@ -32,14 +34,14 @@ extension SQLiteStore {
         if let sequence {
             find = try writer.statement(
                 """
-                SELECT e.sequence, c.id FROM event e JOIN connection c ON c.number = e.connection
+                SELECT e.sequence, c.id, e.connection, e.ordering FROM event e JOIN connection c ON c.number = e.connection
                 WHERE e.sequence = ?1 AND e.state = 1 AND e.epoch = ?2
                 """)
             find.bind(1, sequence)
         } else {
             find = try writer.statement(
                 """
-                SELECT e.sequence, c.id FROM event e JOIN connection c ON c.number = e.connection
+                SELECT e.sequence, c.id, e.connection, e.ordering FROM event e JOIN connection c ON c.number = e.connection
                 WHERE e.id = ?1 AND e.state = 1 AND e.epoch = ?2
                 """)
             find.bind(1, event.description)
@@ -47,7 +49,7 @@ extension SQLiteStore {
         find.bind(2, writer.epoch)
         return try find.first { row in
             guard let connection = ConnectionID(row.text(1)) else { throw BerthError("store_corrupt", "unreadable connection id") }
-            return Held(sequence: row.int64(0), connection: connection)
+            return Held(sequence: row.int64(0), connection: connection, owner: row.int64(2), ordering: row.optionalText(3))
         }
     }
 
@@ -57,7 +59,8 @@ extension SQLiteStore {
         switch settlement.verdict {
         case .completed(let records):
             var applied: (RunCounts, [Notice])?
-            let problem = records.isEmpty
+            let problem =
+                records.isEmpty
                 ? nil
                 : try writer.isolatedRecords { applied = try writer.applyOneByOne(records, held.connection, now: now) }
             if let problem {
@@ -110,6 +113,7 @@ extension SQLiteStore {
         update.bind(4, isUnsupported ? 1 : 0)
         update.bind(5, try failure.map(FailureText.encode))
         try update.run()
+        if let ordering = held.ordering { try writer.wakeFollowers(held.owner, ordering, now) }
     }
 }
 
@@ -126,6 +130,28 @@ extension Writer {
             try statement("RELEASE records").run()
             return error
         }
+    }
+
+    /// The head of a line has ended: who waited with it for its next attempt is due now.
+    func wakeFollowers(_ owner: Int64, _ ordering: String, _ now: Timestamp) throws {
+        let next = try statement(
+            """
+            SELECT due, state FROM event INDEXED BY event_order
+            WHERE connection = ?1 AND ordering = ?2 AND state < 4 AND ordering IS NOT NULL ORDER BY sequence LIMIT 1
+            """)
+        next.bind(1, owner)
+        next.bind(2, ordering)
+        // A retry waits for itself, not for a head.
+        guard let (due, state) = try next.first({ ($0.int64(0), $0.int64(1)) }), state == 0, due > now.milliseconds else { return }
+        let wake = try statement(
+            """
+            UPDATE event INDEXED BY event_order SET due = ?3
+            WHERE connection = ?1 AND ordering = ?2 AND state < 4 AND ordering IS NOT NULL AND state = 0 AND due > ?3
+            """)
+        wake.bind(1, owner)
+        wake.bind(2, ordering)
+        wake.bind(3, now.milliseconds)
+        try wake.run()
     }
 
     /// Runs a statement with one number.

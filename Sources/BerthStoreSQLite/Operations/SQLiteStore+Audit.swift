@@ -27,7 +27,8 @@ extension SQLiteStore {
         let limit = max(1, min(1000, page.limit))
         return try await read { database in
             var query = ReadQuery(
-                "SELECT a.at, a.kind, a.actor, c.id, a.detail, a.address, a.sequence FROM audit a LEFT JOIN connection c ON c.number = a.connection WHERE 1")
+                "SELECT a.at, a.kind, a.actor, c.id, a.detail, a.address, a.sequence FROM audit a LEFT JOIN connection c ON c.number = a.connection WHERE 1"
+            )
             if let kind = filter.kind, kind.hasSuffix(".") {
                 query.append(" AND a.kind >= ?", kind)
                 query.append(" AND a.kind < ?", "\(kind.dropLast())/")  // '/' follows '.' in ASCII

@@ -50,7 +50,8 @@ extension SQLiteStore {
             update.bind(7, connection.updatedAt.milliseconds)
             update.bind(8, definition)
             guard try update.run() == 1 else {
-                throw BerthError(.notFound, "there is no connection \(connection.id), or its new name is taken", hint: "berthctl connection list")
+                throw BerthError(
+                    .notFound, "there is no connection \(connection.id), or its new name is taken", hint: "berthctl connection list")
             }
         }
     }
@@ -58,7 +59,8 @@ extension SQLiteStore {
     public func deleteConnection(_ id: ConnectionID) async throws(BerthError) -> Bool {
         let now = clock.now()
         return try await queue.write { writer in
-            let update = try writer.statement("UPDATE connection SET removed = ?2, status = 'disconnected' WHERE id = ?1 AND removed IS NULL")
+            let update = try writer.statement(
+                "UPDATE connection SET removed = ?2, status = 'disconnected' WHERE id = ?1 AND removed IS NULL")
             update.bind(1, id.description)
             update.bind(2, now.milliseconds)
             guard try update.run() == 1 else { return false }
@@ -85,7 +87,8 @@ extension SQLiteStore {
                     id: id, provider: provider, workspace: workspace, name: row.text(3), baseURL: stored.baseURL, settings: stored.settings,
                     credentialKind: stored.credentialKind, webhook: stored.webhook,
                     schedules: Dictionary(
-                        stored.schedules.compactMap { name, text in StreamName(name).map { ($0, text) } }, uniquingKeysWith: { first, _ in first }),
+                        stored.schedules.compactMap { name, text in StreamName(name).map { ($0, text) } },
+                        uniquingKeysWith: { first, _ in first }),
                     status: status, consecutiveFailures: Int(row.int64(5)), lastError: row.optionalText(6),
                     createdAt: Timestamp(milliseconds: row.int64(8)), updatedAt: Timestamp(milliseconds: row.int64(9)),
                     lastSyncAt: row.optionalInt64(7).map { Timestamp(milliseconds: $0) })
@@ -98,7 +101,9 @@ extension SQLiteStore {
             var query = ReadQuery("SELECT key_id, sealed, set_at FROM secret")
             query.append(" WHERE connection = ?", connection.description)
             query.append(" AND slot = ?", slot)
-            return try query.all(database) { SealedSecret(keyID: $0.text(0), bytes: $0.blob(1), setAt: $0.optionalInt64(2).map { Timestamp(milliseconds: $0) }) }.first
+            return try query.all(database) {
+                SealedSecret(keyID: $0.text(0), bytes: $0.blob(1), setAt: $0.optionalInt64(2).map { Timestamp(milliseconds: $0) })
+            }.first
         }
     }
 
@@ -130,7 +135,9 @@ extension SQLiteStore {
     public func allSealedSecrets() async throws(BerthError) -> [(connection: ConnectionID, slot: String, secret: SealedSecret)] {
         try await read { database in
             try ReadQuery("SELECT connection, slot, key_id, sealed, set_at FROM secret").all(database) { row in
-                guard let id = ConnectionID(row.text(0)) else { throw BerthError("store_corrupt", "a secret belongs to no readable connection") }
+                guard let id = ConnectionID(row.text(0)) else {
+                    throw BerthError("store_corrupt", "a secret belongs to no readable connection")
+                }
                 let setAt = row.optionalInt64(4).map { Timestamp(milliseconds: $0) }
                 return (connection: id, slot: row.text(1), secret: SealedSecret(keyID: row.text(2), bytes: row.blob(3), setAt: setAt))
             }

@@ -39,7 +39,8 @@ extension SQLiteStore {
             let file = Foundation.open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
             guard file >= 0 else {
                 throw BerthError(
-                    .store, "\(target) can't be made: \(String(cString: strerror(errno)))", hint: "the daemon's user must be able to write there")
+                    .store, "\(target) can't be made: \(String(cString: strerror(errno)))",
+                    hint: "the daemon's user must be able to write there")
             }
             Foundation.close(file)
             let copy = try DatabaseQueue(path: target)
@@ -61,22 +62,38 @@ extension SQLiteStore {
             try update.run()
         }
         let steps: [(sql: StaticString, bound: Int64)] = [
-            ("DELETE FROM event WHERE sequence IN (SELECT sequence FROM event WHERE state IN (4, 5) AND settled < ?1 ORDER BY sequence LIMIT 2000)",
-             past(days: retention.eventDays)),
-            ("DELETE FROM event WHERE sequence IN (SELECT sequence FROM event WHERE state = 6 AND settled < ?1 LIMIT 2000)",
-             past(days: retention.deadLetterDays)),
-            ("DELETE FROM dedup WHERE (connection, key) IN (SELECT connection, key FROM dedup WHERE at < ?1 LIMIT 2000)",
-             past(days: max(30, retention.dedupDays))),
-            ("DELETE FROM notice WHERE sequence IN (SELECT sequence FROM notice WHERE at < ?1 ORDER BY sequence LIMIT 2000)",
-             now.milliseconds - Int64(retention.noticeHours) * 3_600_000),
-            ("DELETE FROM audit WHERE sequence IN (SELECT sequence FROM audit WHERE at < ?1 ORDER BY sequence LIMIT 2000)",
-             past(days: retention.auditDays)),
-            ("DELETE FROM run WHERE number IN (SELECT number FROM run WHERE finished < ?1 ORDER BY number LIMIT 2000)",
-             past(days: retention.runDays)),
-            ("DELETE FROM request WHERE sequence IN (SELECT sequence FROM request WHERE at < ?1 ORDER BY sequence LIMIT 2000)",
-             past(days: retention.requestDays)),
-            ("DELETE FROM request WHERE sequence IN (SELECT sequence FROM request WHERE sequence <= (SELECT max(sequence) FROM request) - ?1 LIMIT 2000)",
-             Int64(retention.requestRows)),
+            (
+                "DELETE FROM event WHERE sequence IN (SELECT sequence FROM event WHERE state IN (4, 5) AND settled < ?1 ORDER BY sequence LIMIT 2000)",
+                past(days: retention.eventDays)
+            ),
+            (
+                "DELETE FROM event WHERE sequence IN (SELECT sequence FROM event WHERE state = 6 AND settled < ?1 LIMIT 2000)",
+                past(days: retention.deadLetterDays)
+            ),
+            (
+                "DELETE FROM dedup WHERE (connection, key) IN (SELECT connection, key FROM dedup WHERE at < ?1 LIMIT 2000)",
+                past(days: max(30, retention.dedupDays))
+            ),
+            (
+                "DELETE FROM notice WHERE sequence IN (SELECT sequence FROM notice WHERE at < ?1 ORDER BY sequence LIMIT 2000)",
+                now.milliseconds - Int64(retention.noticeHours) * 3_600_000
+            ),
+            (
+                "DELETE FROM audit WHERE sequence IN (SELECT sequence FROM audit WHERE at < ?1 ORDER BY sequence LIMIT 2000)",
+                past(days: retention.auditDays)
+            ),
+            (
+                "DELETE FROM run WHERE number IN (SELECT number FROM run WHERE finished < ?1 ORDER BY number LIMIT 2000)",
+                past(days: retention.runDays)
+            ),
+            (
+                "DELETE FROM request WHERE sequence IN (SELECT sequence FROM request WHERE at < ?1 ORDER BY sequence LIMIT 2000)",
+                past(days: retention.requestDays)
+            ),
+            (
+                "DELETE FROM request WHERE sequence IN (SELECT sequence FROM request WHERE sequence <= (SELECT max(sequence) FROM request) - ?1 LIMIT 2000)",
+                Int64(retention.requestRows)
+            ),
             ("DELETE FROM rate_limit WHERE until < ?1", now.milliseconds),
         ]
         var total = 0

@@ -9,7 +9,8 @@ extension SQLiteStore {
         guard !marks.isEmpty else { return }
         try await queue.write { writer in
             let insert = try writer.statement(
-                "INSERT OR REPLACE INTO rate_limit (provider, connection, class, window, sent, ahead, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+                "INSERT OR REPLACE INTO rate_limit (provider, connection, class, window, sent, ahead, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+            )
             for mark in marks {
                 insert.bind(1, mark.key.provider.text)
                 insert.bind(2, mark.key.connection?.description ?? "")

@@ -53,7 +53,8 @@ extension SQLiteStore {
                     throw BerthError("store_corrupt", "row \(row.int64(13)) of the request log is unreadable")
                 }
                 let entry = RequestLogEntry(
-                    at: Timestamp(milliseconds: row.int64(0)), provider: provider, connection: connection, method: row.text(3), host: row.text(4),
+                    at: Timestamp(milliseconds: row.int64(0)), provider: provider, connection: connection, method: row.text(3),
+                    host: row.text(4),
                     path: row.text(5), requestClass: row.optionalText(6), status: row.optionalInt64(7).map { Int($0) },
                     failure: row.optionalText(8).flatMap { AttemptStatus(rawValue: $0) }, milliseconds: row.int64(9),
                     waitedMilliseconds: row.int64(10), bytes: Int(row.int64(11)), tries: Int(row.int64(12)))

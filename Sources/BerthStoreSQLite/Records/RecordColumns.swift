@@ -68,7 +68,9 @@ struct RecordColumns {
             guard let flag = ["true": 1, "false": 0, "1": 1, "0": 0][value] else { throw wrong(name, value, "true or false") }
             query.append(prefix + "?", Int64(flag))
         case .time:
-            guard let time = Timestamp(value) ?? Timestamp(value + "T00:00:00Z") else { throw wrong(name, value, "an RFC 3339 time or a date") }
+            guard let time = Timestamp(value) ?? Timestamp(value + "T00:00:00Z") else {
+                throw wrong(name, value, "an RFC 3339 time or a date")
+            }
             query.append(prefix + "?", time.milliseconds)
         case .decimal:
             guard FieldValue.isDecimal(value) else { throw wrong(name, value, "a decimal") }
@@ -86,7 +88,8 @@ struct RecordColumns {
         let beyond = isDescending ? "<" : ">"
         switch cursor.sortValue {
         case nil:
-            query.append(isDescending ? " AND (\(sort.sql) IS NULL AND r._row < ?)" : " AND (\(sort.sql) IS NOT NULL OR r._row > ?)", cursor.number)
+            query.append(
+                isDescending ? " AND (\(sort.sql) IS NULL AND r._row < ?)" : " AND (\(sort.sql) IS NOT NULL OR r._row > ?)", cursor.number)
         case .integer(let value)?:
             query.append(" AND (\(sort.sql) \(beyond) ?", value)
             if isDescending { query.append(" OR \(sort.sql) IS NULL") }

@@ -108,7 +108,9 @@ final class RecordTable {
         return .updated(try Self.id(stored.id))
     }
 
-    private func insertTombstone(_ externalID: String, _ owner: Int64, _ run: Int64?, _ sourceTime: Int64?, _ now: Timestamp, _ id: RecordID) throws {
+    private func insertTombstone(
+        _ externalID: String, _ owner: Int64, _ run: Int64?, _ sourceTime: Int64?, _ now: Timestamp, _ id: RecordID
+    ) throws {
         insert.bind(1, id.description)
         insert.bind(2, owner)
         insert.bind(3, externalID)

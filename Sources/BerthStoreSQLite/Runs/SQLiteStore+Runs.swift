@@ -97,7 +97,8 @@ extension SQLiteStore {
 
     public func releaseRun(_ id: RunID) async throws(BerthError) {
         try await queue.write { writer in
-            let update = try writer.statement("UPDATE run SET status = 'queued', epoch = NULL WHERE id = ?1 AND status = 'running' AND epoch = ?2")
+            let update = try writer.statement(
+                "UPDATE run SET status = 'queued', epoch = NULL WHERE id = ?1 AND status = 'running' AND epoch = ?2")
             update.bind(1, id.description)
             update.bind(2, writer.epoch)
             try update.run()
@@ -152,7 +153,8 @@ extension SQLiteStore {
         }
     }
 
-    private static func buryUnseen(_ entity: EntityName, _ owner: Int64, _ held: HeldRun, _ now: Timestamp, _ writer: Writer) throws -> Int {
+    private static func buryUnseen(_ entity: EntityName, _ owner: Int64, _ held: HeldRun, _ now: Timestamp, _ writer: Writer) throws -> Int
+    {
         _ = try writer.table(entity)
         let update = try writer.statement(
             dynamic: """

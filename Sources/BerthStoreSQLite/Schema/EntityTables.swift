@@ -25,7 +25,8 @@ enum EntityTables {
             for field in entity.fields {
                 if let old = known.first(where: { $0.name == field.name }), old.type != field.type {
                     throw BerthError(
-                        .conflict, "entity '\(entity.name)': field '\(field.name)' is stored as \(old.type.rawValue) and can't become \(field.type.rawValue)",
+                        .conflict,
+                        "entity '\(entity.name)': field '\(field.name)' is stored as \(old.type.rawValue) and can't become \(field.type.rawValue)",
                         hint: "give the new field another name; a field's type never changes")
                 }
             }
@@ -42,10 +43,12 @@ enum EntityTables {
         }
         for field in entity.fields where field.isIndexed {
             try database.execute(
-                sql: "CREATE INDEX IF NOT EXISTS \(table)_\(field.name) ON \(table) (\"\(field.name)\") WHERE \"\(field.name)\" IS NOT NULL")
+                sql: "CREATE INDEX IF NOT EXISTS \(table)_\(field.name) ON \(table) (\"\(field.name)\") WHERE \"\(field.name)\" IS NOT NULL"
+            )
         }
         // A field that a newer manifest no longer names keeps its column and stays readable.
-        let merged = EntityDefinition(name: entity.name, fields: entity.fields + known.filter { old in !entity.fields.contains { $0.name == old.name } })
+        let merged = EntityDefinition(
+            name: entity.name, fields: entity.fields + known.filter { old in !entity.fields.contains { $0.name == old.name } })
         try database.execute(
             sql: "INSERT INTO entity (name, definition) VALUES (?, ?) ON CONFLICT DO UPDATE SET definition = excluded.definition",
             arguments: [entity.name.text, try encode(merged)])
@@ -69,7 +72,8 @@ enum EntityTables {
     private static func check(_ entity: EntityDefinition) throws {
         for field in entity.fields {
             let isName = field.name.wholeMatch(of: /[a-z][a-z0-9_]{0,62}/) != nil
-            let reserved = common.contains(field.name) || ["workspace", "provider", "created_at", "updated_at", "deleted_at"].contains(field.name)
+            let reserved =
+                common.contains(field.name) || ["workspace", "provider", "created_at", "updated_at", "deleted_at"].contains(field.name)
             guard isName, !reserved else {
                 throw BerthError(
                     .invalid, "entity '\(entity.name)': '\(field.name)' can't be a field's name",

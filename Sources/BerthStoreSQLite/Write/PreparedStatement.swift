@@ -46,7 +46,9 @@ final class PreparedStatement {
     }
 
     func bindText(_ index: Int32, _ bytes: some Collection<UInt8>) {
-        if bytes.withContiguousStorageIfAvailable({ bindText(index, $0) }) == nil { Array(bytes).withUnsafeBufferPointer { bindText(index, $0) } }
+        if bytes.withContiguousStorageIfAvailable({ bindText(index, $0) }) == nil {
+            Array(bytes).withUnsafeBufferPointer { bindText(index, $0) }
+        }
     }
 
     func bindBlob(_ index: Int32, _ bytes: [UInt8]) {

@@ -60,7 +60,10 @@ final class WriteQueue: @unchecked Sendable {
 
     /// Runs `body` in the next transaction and answers after its commit, on the writer's thread: the answer must be
     /// quick. A refusal is answered at once.
-    func write<T>(isIsolated: Bool, isDelivery: Bool = false, _ answer: @escaping (Result<T, BerthError>) -> Void, _ body: @escaping (Writer) throws -> T) {
+    func write<T>(
+        isIsolated: Bool, isDelivery: Bool = false, _ answer: @escaping (Result<T, BerthError>) -> Void,
+        _ body: @escaping (Writer) throws -> T
+    ) {
         var value: T?
         enqueue(
             Job(isIsolated: isIsolated, isDelivery: isDelivery, run: { value = try body($0) }) { error in

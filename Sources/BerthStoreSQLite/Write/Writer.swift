@@ -125,6 +125,7 @@ final class Writer {
         insert.bind(4, data)
         guard let sequence = try insert.first({ $0.int64(0) }) else { throw BerthError(.store, "a notice got no sequence number") }
         return Notice(
-            sequence: sequence, topic: topic, workspace: owner.workspace, connection: connection, provider: owner.provider, at: at, data: data)
+            sequence: sequence, topic: topic, workspace: owner.workspace, connection: connection, provider: owner.provider, at: at,
+            data: data)
     }
 }

@@ -12,7 +12,8 @@ struct Exit: Error {
     static func usage(_ message: String, hint: String? = nil) -> Exit { Exit(code: 64, message: message, hint: hint) }
     static func system(_ message: String) -> Exit { Exit(code: 71, message: message) }
     static func protocolError(_ what: String) -> Exit {
-        Exit(code: 76, message: "the daemon's answer can't be read: \(what)", hint: "is it a berthd of the same version? berthctl --version")
+        Exit(
+            code: 76, message: "the daemon's answer can't be read: \(what)", hint: "is it a berthd of the same version? berthctl --version")
     }
 
     static func unavailable(_ path: String, _ reason: Int32) -> Exit {
@@ -22,7 +23,9 @@ struct Exit: Error {
             case ENOENT, ECONNREFUSED: "is berthd running? systemctl status berthd; another socket: --socket PATH or BERTH_CONTROL_SOCKET"
             default: "check the socket's path"
             }
-        return Exit(code: reason == EACCES ? 77 : 69, message: "berthd can't be reached at \(path): \(String(cString: strerror(reason)))", hint: hint)
+        return Exit(
+            code: reason == EACCES ? 77 : 69, message: "berthd can't be reached at \(path): \(String(cString: strerror(reason)))",
+            hint: hint)
     }
 
     /// From an error answer.

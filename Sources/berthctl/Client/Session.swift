@@ -34,7 +34,9 @@ struct Session {
     /// Asks; answers of 400 and above end the command.
     func ask(_ method: String, _ target: String, _ body: JSONValue? = nil) throws -> JSONValue {
         let answer = try client.send(method, target, body: body.map { Array($0.text.utf8) })
-        guard answer.status < 400 || (answer.status == 503 && target == "/v1/health") else { throw Exit.refused(answer.status, answer.body) }
+        guard answer.status < 400 || (answer.status == 503 && target == "/v1/health") else {
+            throw Exit.refused(answer.status, answer.body)
+        }
         guard !answer.body.isEmpty else { return .null }
         guard let value = JSONValue(text: answer.body) else { throw Exit.protocolError("it is no JSON") }
         return value
@@ -84,7 +86,8 @@ struct Session {
         guard text.hasPrefix("@") else { return text }
         let path = String(text.dropFirst())
         guard let data = path == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: path) else {
-            throw Exit(code: 66, message: "the file \(path) can't be read", hint: "secrets are read from files: --credential token=@/path/to/file")
+            throw Exit(
+                code: 66, message: "the file \(path) can't be read", hint: "secrets are read from files: --credential token=@/path/to/file")
         }
         var value = String(decoding: data, as: UTF8.self)
         while value.hasSuffix("\n") || value.hasSuffix("\r") { value.removeLast() }

@@ -46,7 +46,9 @@ struct UnixHTTPClient {
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: socketPath.utf8) }
         let isConnected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0 }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+            }
         }
         guard isConnected else {
             let reason = errno
@@ -101,7 +103,9 @@ struct HTTPStream {
             if line.isEmpty { break }
             let lower = line.lowercased()
             if lower.hasPrefix("content-length:") {
-                guard let length = Int(lower.dropFirst(15).drop { $0 == " " }), length >= 0 else { throw Exit.protocolError("no content length") }
+                guard let length = Int(lower.dropFirst(15).drop { $0 == " " }), length >= 0 else {
+                    throw Exit.protocolError("no content length")
+                }
                 framing = .length(length)
             }
             if lower.hasPrefix("transfer-encoding:"), lower.hasSuffix("chunked") { framing = .chunks }
@@ -127,7 +131,8 @@ struct HTTPStream {
             defer { buffer.removeAll() }
             return buffer
         case .chunks:
-            guard let size = Int(try readLine().split(separator: ";").first ?? "", radix: 16), (0...Self.chunkBytesMax).contains(size) else {
+            guard let size = Int(try readLine().split(separator: ";").first ?? "", radix: 16), (0...Self.chunkBytesMax).contains(size)
+            else {
                 throw Exit.protocolError("no chunk size")
             }
             while buffer.count < size + 2 { guard try fill() else { throw Exit.protocolError("the answer ends early") } }

@@ -8,7 +8,8 @@ struct ConnectionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "connection", abstract: "Connections to providers.",
         subcommands: [
-            Add.self, List.self, Show.self, Connect.self, SetCredentials.self, Check.self, Pause.self, Resume.self, ResetCircuit.self, ClearCache.self,
+            Add.self, List.self, Show.self, Connect.self, SetCredentials.self, Check.self, Pause.self, Resume.self, ResetCircuit.self,
+            ClearCache.self,
             Disconnect.self, Remove.self,
         ])
 
@@ -27,7 +28,8 @@ struct ConnectionCommand: ParsableCommand {
         @Option(help: "Name, unique per provider and workspace.") var name: String = "main"
         @Option(help: "Overrides the provider's address (private deployments, mocks).") var baseURL: String?
         @Option(help: "Credential kind; default the plugin's first.") var credentialKind: String?
-        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE (or @- for standard input).") var credentials: [String] = []
+        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE (or @- for standard input).") var credentials: [String] =
+            []
         @Option(name: .customLong("setting"), help: "Setting as NAME=VALUE.") var settings: [String] = []
         @Option(help: "hmac, standard-webhooks, token, basic, plugin; default the plugin's.") var webhookScheme: String?
         @Option(help: "Key deliveries are verified with, as @FILE; generated when left out.") var webhookSecret: String?
@@ -93,13 +95,16 @@ struct ConnectionCommand: ParsableCommand {
         @OptionGroup var options: SessionOptions
         @Argument(help: "Id, name or provider/name.") var connection: String
         @Option(help: "Credential kind; default the connection's.") var credentialKind: String?
-        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE (or @- for standard input).") var credentials: [String] = []
+        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE (or @- for standard input).") var credentials: [String] =
+            []
 
         func run() throws {
             try Session.run(options) { session in
                 var fields = try Session.members(credentials, option: "--credential")
                 if let credentialKind { fields["kind"] = .string(credentialKind) }
-                guard !fields.isEmpty else { throw ValidationError("Give --credential NAME=@FILE for each field: berthctl plugin show PROVIDER lists them.") }
+                guard !fields.isEmpty else {
+                    throw ValidationError("Give --credential NAME=@FILE for each field: berthctl plugin show PROVIDER lists them.")
+                }
                 session.show(
                     try session.ask("PATCH", "/v1/connections/\(Session.encoded(connection))", .object(["credentials": .object(fields)])))
             }
@@ -138,7 +143,8 @@ struct ConnectionCommand: ParsableCommand {
                 for _ in 0..<max(1, wait * 2) {
                     usleep(500_000)
                     let shown = try session.ask("GET", path)
-                    guard case .object(let credentials)? = shown["credentials"], credentials["connected"] == .bool(true), shown["updated_at"] != began
+                    guard case .object(let credentials)? = shown["credentials"], credentials["connected"] == .bool(true),
+                        shown["updated_at"] != began
                     else { continue }
                     session.show(shown)
                     return
@@ -160,7 +166,8 @@ struct ConnectionCommand: ParsableCommand {
     }
 
     struct Check: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Try the credential at the provider; exit status 0 when it is accepted, 76 when not.")
+        static let configuration = CommandConfiguration(
+            abstract: "Try the credential at the provider; exit status 0 when it is accepted, 76 when not.")
         @OptionGroup var options: SessionOptions
         @Argument(help: "Id, name or provider/name.") var connection: String
         func run() throws {

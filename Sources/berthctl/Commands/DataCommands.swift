@@ -74,7 +74,9 @@ struct EventCommand: ParsableCommand {
                 }
                 var body = choice.members
                 if let id { body["ids"] = .array([.string(id)]) }
-                guard !body.isEmpty else { throw Exit.usage("name an event or give a filter", hint: "berthctl event replay --since 2026-01-01 --dry-run") }
+                guard !body.isEmpty else {
+                    throw Exit.usage("name an event or give a filter", hint: "berthctl event replay --since 2026-01-01 --dry-run")
+                }
                 body["dry_run"] = .bool(dryRun)
                 body["limit"] = .integer(Int64(limit))
                 session.show(try session.ask("POST", "/v1/events/replay", .object(body)))
@@ -129,7 +131,8 @@ struct RecordCommand: ParsableCommand {
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Records of an entity, newest first.",
-            discussion: "Filters: --where status=completed --where 'started_at[gte]=2026-01-01'; comparisons eq ne lt lte gt gte like in null.")
+            discussion:
+                "Filters: --where status=completed --where 'started_at[gte]=2026-01-01'; comparisons eq ne lt lte gt gte like in null.")
         @OptionGroup var options: SessionOptions
         @Argument(help: "Entity: call, tracking_number, campaign, ...") var entity: String
         @Option(name: .customLong("where"), help: "FIELD=VALUE or FIELD[OP]=VALUE.") var conditions: [String] = []
@@ -142,7 +145,8 @@ struct RecordCommand: ParsableCommand {
         func run() throws {
             try Session.run(options) { session in
                 var fields: [(String, String?)] = [
-                    ("connection", connection), ("sort", sort), ("deleted", deleted ? "true" : nil), ("limit", String(limit)), ("cursor", cursor),
+                    ("connection", connection), ("sort", sort), ("deleted", deleted ? "true" : nil), ("limit", String(limit)),
+                    ("cursor", cursor),
                 ]
                 for condition in conditions {
                     guard let equals = condition.firstIndex(of: "=") else { throw Exit.usage("--where \(condition): expected FIELD=VALUE") }
@@ -158,7 +162,8 @@ struct RecordCommand: ParsableCommand {
             case "call":
                 [
                     ("ID", "id"), ("PROVIDER", "provider"), ("STARTED", "started_at"), ("STATUS", "status"), ("CALLER", "caller_number"),
-                    ("TRACKING", "tracking_number"), ("SECONDS", "duration_seconds"), ("REVENUE", "revenue"), ("EXTERNAL ID", "external_id"),
+                    ("TRACKING", "tracking_number"), ("SECONDS", "duration_seconds"), ("REVENUE", "revenue"),
+                    ("EXTERNAL ID", "external_id"),
                 ]
             case "tracking_number":
                 [
@@ -191,7 +196,9 @@ struct ActionCommand: ParsableCommand {
     struct Perform: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "run", abstract: "Perform an action.",
-            discussion: "Example: berthctl action run main provision_number --input '{\"country\":\"US\"}'. What there is: berthctl plugin show PROVIDER.")
+            discussion:
+                "Example: berthctl action run main provision_number --input '{\"country\":\"US\"}'. What there is: berthctl plugin show PROVIDER."
+        )
         @OptionGroup var options: SessionOptions
         @Argument(help: "Id, name or provider/name.") var connection: String
         @Argument(help: "Action.") var action: String

@@ -7,7 +7,8 @@ import Foundation
 struct FeedCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "feed", abstract: "Follow what becomes durable, live; Ctrl-C ends.",
-        discussion: "With --output json each line is one JSON object. --after ID begins after a known notice, --after 0 with all that is kept.")
+        discussion:
+            "With --output json each line is one JSON object. --after ID begins after a known notice, --after 0 with all that is kept.")
     @OptionGroup var options: SessionOptions
     @Option(help: "Only of this connection.") var connection: String?
     @Option(help: "Only these topics, comma-separated, such as record.created,run.finished.") var topic: String?

@@ -61,11 +61,15 @@ struct AuditCommand: ParsableCommand {
     func run() throws {
         try Session.run(options) { session in
             let query = Session.query([
-                ("kind", kind), ("actor", actor), ("connection", connection), ("since", since), ("until", until), ("limit", String(limit)), ("cursor", cursor),
+                ("kind", kind), ("actor", actor), ("connection", connection), ("since", since), ("until", until), ("limit", String(limit)),
+                ("cursor", cursor),
             ])
             session.show(
                 list: try session.ask("GET", "/v1/audit" + query),
-                [("AT", "at"), ("KIND", "kind"), ("ACTOR", "actor"), ("ADDRESS", "address"), ("CONNECTION", "connection"), ("DETAIL", "detail")])
+                [
+                    ("AT", "at"), ("KIND", "kind"), ("ACTOR", "actor"), ("ADDRESS", "address"), ("CONNECTION", "connection"),
+                    ("DETAIL", "detail"),
+                ])
         }
     }
 }
@@ -86,7 +90,8 @@ struct RequestsCommand: ParsableCommand {
     func run() throws {
         try Session.run(options) { session in
             let query = Session.query([
-                ("connection", connection), ("provider", provider), ("status", status.map { String($0) }), ("failed", failed ? "true" : nil),
+                ("connection", connection), ("provider", provider), ("status", status.map { String($0) }),
+                ("failed", failed ? "true" : nil),
                 ("since", since), ("until", until), ("limit", String(limit)), ("cursor", cursor),
             ])
             session.show(
@@ -116,7 +121,9 @@ struct LogCommand: ParsableCommand {
 struct BackupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Write a consistent copy of the database while the daemon runs.",
-        discussion: "To restore: stop berthd, put the copy in place of berth.db, remove berth.db-wal and berth.db-shm, start. Keep the vault key too.")
+        discussion:
+            "To restore: stop berthd, put the copy in place of berth.db, remove berth.db-wal and berth.db-shm, start. Keep the vault key too."
+    )
     @OptionGroup var options: SessionOptions
     @Argument(help: "New file, absolute, on the daemon's machine.") var path: String
 

@@ -6,7 +6,9 @@ import BerthModel
 struct PluginCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plugin", abstract: "Plugins: list, look at, install, reload, roll back; make, seal, sign and check your own.",
-        subcommands: [List.self, Show.self, Install.self, Reload.self, Rollback.self, Remove.self, New.self, Seal.self, Sign.self, Check.self])
+        subcommands: [
+            List.self, Show.self, Install.self, Reload.self, Rollback.self, Remove.self, New.self, Seal.self, Sign.self, Check.self,
+        ])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Installed plugins.")

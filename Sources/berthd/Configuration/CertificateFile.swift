@@ -22,7 +22,8 @@ enum CertificateFile {
         for (number, piece) in pieces.enumerated() {
             guard let end = piece.range(of: "-----END CERTIFICATE-----") else { return "breaks off in its certificate \(number + 1)" }
             // DER of a certificate is a sequence.
-            guard let bytes = Data(base64Encoded: String(piece[..<end.lowerBound]), options: .ignoreUnknownCharacters), bytes.count > 64, bytes.first == 0x30
+            guard let bytes = Data(base64Encoded: String(piece[..<end.lowerBound]), options: .ignoreUnknownCharacters), bytes.count > 64,
+                bytes.first == 0x30
             else { return "holds no certificate where its certificate \(number + 1) should be" }
         }
         return nil

@@ -27,10 +27,18 @@ struct Configuration: Sendable {
         return configuration
     }
 
-    func text(_ name: String) -> String { if case .text(let value)? = values[name] { value } else { preconditionFailure("no text setting \(name)") } }
-    func integer(_ name: String) -> Int { if case .integer(let value)? = values[name] { value } else { preconditionFailure("no integer setting \(name)") } }
-    func boolean(_ name: String) -> Bool { if case .boolean(let value)? = values[name] { value } else { preconditionFailure("no boolean setting \(name)") } }
-    func list(_ name: String) -> [String] { if case .list(let value)? = values[name] { value } else { preconditionFailure("no list setting \(name)") } }
+    func text(_ name: String) -> String {
+        if case .text(let value)? = values[name] { value } else { preconditionFailure("no text setting \(name)") }
+    }
+    func integer(_ name: String) -> Int {
+        if case .integer(let value)? = values[name] { value } else { preconditionFailure("no integer setting \(name)") }
+    }
+    func boolean(_ name: String) -> Bool {
+        if case .boolean(let value)? = values[name] { value } else { preconditionFailure("no boolean setting \(name)") }
+    }
+    func list(_ name: String) -> [String] {
+        if case .list(let value)? = values[name] { value } else { preconditionFailure("no list setting \(name)") }
+    }
 
     /// The value of a setting that stands somewhere; nil: it is the default.
     func given(_ name: String) -> Setting.Value? { origins[name] == nil ? nil : values[name] }
@@ -98,7 +106,9 @@ struct Configuration: Sendable {
         let source = try ConfigurationFile(path: file)
         var problems: [String] = []
         for entry in source.entries {
-            if case .failure(let problem) = entry.value, !entry.name.contains(".") || Setting.named(entry.name) == nil && entry.name.hasPrefix("workspaces.") {
+            if case .failure(let problem) = entry.value,
+                !entry.name.contains(".") || Setting.named(entry.name) == nil && entry.name.hasPrefix("workspaces.")
+            {
                 problems.append("\(source.place(of: entry.name)): \(entry.name): \(problem.message)")
                 continue
             }

@@ -64,7 +64,9 @@ struct ConfigurationFile {
                     return [Entry(name: "\(name).\(part)", value: .failure(.init("a workspace has tables: [\(name).egress]\(meant)")))]
                 }
                 guard part == "egress" else {
-                    return [Entry(name: "\(name).\(part)", value: .failure(.init("there is no such section; did you mean [\(name).egress]?")))]
+                    return [
+                        Entry(name: "\(name).\(part)", value: .failure(.init("there is no such section; did you mean [\(name).egress]?")))
+                    ]
                 }
                 return inner.keys.sorted().map { Entry(name: "\(name).egress.\($0)", value: value(inner[$0])) }
             }

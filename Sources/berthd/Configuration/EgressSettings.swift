@@ -54,14 +54,18 @@ private struct Reader {
         policy.place = "[\(section)]"
         if let texts = list("\(section).allowed_hosts") {
             policy.allowedHosts = texts.compactMap { HostPattern($0) }
-            if texts.isEmpty { blame("\(section).allowed_hosts", "names no host, so that no request could be made", "name hosts, * for any, or leave it out") }
+            if texts.isEmpty {
+                blame(
+                    "\(section).allowed_hosts", "names no host, so that no request could be made", "name hosts, * for any, or leave it out")
+            }
         }
         if let texts = list("\(section).denied_hosts") { policy.deniedHosts = texts.compactMap { HostPattern($0) } }
         if let texts = list("\(section).private_networks") { policy.privateNetworks = texts.compactMap { NetworkPrefix($0) } }
         if let path = text("\(section).ca_file") {
             policy.caFile = path.isEmpty ? nil : path
             if !path.isEmpty, let problem = CertificateFile.problem(path) {
-                blame("\(section).ca_file", "'\(path)' \(problem)", "name a PEM file of certificate authorities that berthd's user may read")
+                blame(
+                    "\(section).ca_file", "'\(path)' \(problem)", "name a PEM file of certificate authorities that berthd's user may read")
             }
         }
         // A proxy comes with its own credentials: another's must not be told to it.
@@ -73,7 +77,8 @@ private struct Reader {
             if file.isEmpty {
                 policy.proxy?.credentials = nil
             } else if policy.proxy == nil {
-                blame("\(section).proxy_credentials_file", "is given, but no proxy", "name the proxy in [\(section)] proxy, or leave it out")
+                blame(
+                    "\(section).proxy_credentials_file", "is given, but no proxy", "name the proxy in [\(section)] proxy, or leave it out")
             } else {
                 do throws(BerthError) { policy.proxy?.credentials = try proxyCredentials(file) } catch {
                     blame("\(section).proxy_credentials_file", error.message, error.hint)
@@ -105,14 +110,19 @@ private struct Reader {
         }
         let isCredential = credentials.map { path.hasPrefix($0 + "/") } ?? false
         let descriptor = try ProtectedFile.open(
-            path, what: what, code: .invalid, isCredential: isCredential, missing: "make it: (umask 077; cat > \(path)), then USER:PASSWORD and Ctrl-D")
+            path, what: what, code: .invalid, isCredential: isCredential,
+            missing: "make it: (umask 077; cat > \(path)), then USER:PASSWORD and Ctrl-D")
         defer { close(descriptor) }
         let (buffer, count) = try ProtectedFile.contents(of: descriptor, path: path, what: what, code: .invalid, bytesMax: 1025)
         defer { ProtectedFile.wipe(buffer) }
         var bytes = UnsafeRawBufferPointer(rebasing: buffer[..<count])
         while let last = bytes.last, last == 10 || last == 13 { bytes = UnsafeRawBufferPointer(rebasing: bytes.dropLast()) }
-        guard count <= 1024, let colon = bytes.firstIndex(of: UInt8(ascii: ":")), colon > 0, !bytes.contains(where: { $0 < 32 || $0 == 127 }) else {
-            throw BerthError(.invalid, "the \(what) \(path) does not hold one line USER:PASSWORD of at most 1024 bytes", hint: "write USER:PASSWORD into it")
+        guard count <= 1024, let colon = bytes.firstIndex(of: UInt8(ascii: ":")), colon > 0,
+            !bytes.contains(where: { $0 < 32 || $0 == 127 })
+        else {
+            throw BerthError(
+                .invalid, "the \(what) \(path) does not hold one line USER:PASSWORD of at most 1024 bytes",
+                hint: "write USER:PASSWORD into it")
         }
         return ProxyServer.Credentials(user: Secret(copying: bytes[..<colon]), password: Secret(copying: bytes[(colon + 1)...]))
     }

@@ -44,36 +44,49 @@ struct Setting: Sendable {
         .init("server", "max_connections_per_address", .integer(1...100_000), .integer(64), "Public connections at once from one address"),
         .init("server", "head_seconds", .integer(1...600), .integer(10), "From connecting, or the last answer, to a whole request head"),
         .init("server", "request_seconds", .integer(1...3600), .integer(30), "From the head to the end of a request's body"),
-        .init("server", "min_body_rate", .integer(0...1_048_576), .integer(1024), "Bytes a second that a body must bring after five seconds"),
+        .init(
+            "server", "min_body_rate", .integer(0...1_048_576), .integer(1024), "Bytes a second that a body must bring after five seconds"),
         .init(
             "control", "socket", .text, .text(""),
             "Path of the control socket; empty: RUNTIME_DIRECTORY/control.sock or /run/berth/control.sock", form: .absolutePath),
         .init("control", "mode", .text, .text("0660"), "Its mode, octal", form: .mode),
-        .init("control", "group", .text, .text("berth"), "Its group; members get group_role; a group that does not exist is left out with a warning"),
+        .init(
+            "control", "group", .text, .text("berth"),
+            "Its group; members get group_role; a group that does not exist is left out with a warning"),
         .init("control", "group_role", .choice(["read", "operate", "admin"]), .text("operate"), "What members of the group may do"),
         .init("control", "stall_seconds", .integer(1...600), .integer(30), "How long a feed reader may read nothing before it is dropped"),
         .init(
             "store", "url", .text, .text(""),
             "sqlite:///path; empty: STATE_DIRECTORY/berth.db or /var/lib/berth/berth.db", form: .database),
         .init("store", "ballast_mib", .integer(0...4096), .integer(64), "Space held back so that deletion works on a full disk"),
-        .init("store", "queue_max", .integer(64...1_000_000), .integer(20_000), "Writes waiting for a commit before deliveries are answered 503"),
+        .init(
+            "store", "queue_max", .integer(64...1_000_000), .integer(20_000),
+            "Writes waiting for a commit before deliveries are answered 503"),
         .init(
             "plugins", "directories", .list, .list(["/usr/lib/berth/plugins"]),
             "Folders whose subfolders are plugin bundles", form: .absolutePath),
-        .init("plugins", "isolation", .choice(["worker", "in-process"]), .text("worker"), "Where plugins run unless their manifest says otherwise"),
-        .init("plugins", "sandbox", .choice(["required", "best-effort"]), .text("required"), "Whether a worker may run where the kernel lacks Landlock or seccomp"),
+        .init(
+            "plugins", "isolation", .choice(["worker", "in-process"]), .text("worker"),
+            "Where plugins run unless their manifest says otherwise"),
+        .init(
+            "plugins", "sandbox", .choice(["required", "best-effort"]), .text("required"),
+            "Whether a worker may run where the kernel lacks Landlock or seccomp"),
         .init(
             "plugins", "trusted_keys", .list, .list([]),
             "PEM files with Ed25519 public keys of those whose signed bundles count as theirs", form: .absolutePath),
-        .init("plugins", "require_signature", .boolean, .boolean(false), "Whether a bundle without a signature by a trusted key is refused"),
+        .init(
+            "plugins", "require_signature", .boolean, .boolean(false), "Whether a bundle without a signature by a trusted key is refused"),
         .init(
             "plugins", "worker", .text, .text(""),
             "Path of berth-worker; empty: beside berthd, or /usr/lib/berth/berth-worker", form: .absolutePath),
         .init(
             "vault", "key_file", .text, .text(""),
-            "File with the vault key, mode 0600; empty: the systemd credential berth-vault-key, or vault.key beside the database", form: .absolutePath),
+            "File with the vault key, mode 0600; empty: the systemd credential berth-vault-key, or vault.key beside the database",
+            form: .absolutePath),
         .init("vault", "create_key", .boolean, .boolean(true), "Make the key file when there is neither a key nor a sealed secret yet"),
-        .init("cache", "max_mib", .integer(0...65_536), .integer(256), "MiB that kept answers of providers may take in cache.db beside the database; 0: none are kept"),
+        .init(
+            "cache", "max_mib", .integer(0...65_536), .integer(256),
+            "MiB that kept answers of providers may take in cache.db beside the database; 0: none are kept"),
         .init("dispatch", "lanes", .integer(1...1024), .integer(16), "Connections whose events are processed at once"),
         .init("sync", "max_concurrent", .integer(1...256), .integer(8), "Sync runs at once"),
         .init("retention", "event_days", .integer(1...3650), .integer(30), "Days that processed events are kept"),
@@ -84,26 +97,33 @@ struct Setting: Sendable {
         .init("retention", "run_days", .integer(1...3650), .integer(90), "Days that sync runs are kept"),
         .init("retention", "request_days", .integer(1...365), .integer(7), "Days that the log of requests to providers is kept"),
         .init("retention", "request_rows", .integer(1000...10_000_000), .integer(100_000), "Rows of that log, the newest"),
-        .init("credentials", "rotation_days", .integer(0...3650), .integer(90), "Age at which a connection's credentials are shown as due for new ones; 0: never"),
+        .init(
+            "credentials", "rotation_days", .integer(0...3650), .integer(90),
+            "Age at which a connection's credentials are shown as due for new ones; 0: never"),
         .init(
             "egress", "allowed_hosts", .list, .list([]),
-            "Only these of the hosts that manifest or base_url allow: HOST, *.DOMAIN or *, with :PORT or without; left out: all of them", form: .hosts),
+            "Only these of the hosts that manifest or base_url allow: HOST, *.DOMAIN or *, with :PORT or without; left out: all of them",
+            form: .hosts),
         .init(
-            "egress", "denied_hosts", .list, .list([]), "Hosts that no request may go to, whoever allows them; as allowed_hosts, without a port: all ports",
+            "egress", "denied_hosts", .list, .list([]),
+            "Hosts that no request may go to, whoever allows them; as allowed_hosts, without a port: all ports",
             form: .hosts),
         .init(
             "egress", "private_networks", .list, .list([]),
             "Private address ranges that requests to providers may reach, as CIDR", form: .network),
         .init(
             "egress", "proxy", .text, .text(""),
-            "The proxy that all requests to providers go by: http://, https:// or socks5h://HOST:PORT, without credentials; empty: none", form: .proxy),
+            "The proxy that all requests to providers go by: http://, https:// or socks5h://HOST:PORT, without credentials; empty: none",
+            form: .proxy),
         .init(
             "egress", "proxy_credentials_file", .text, .text(""),
             "File with USER:PASSWORD for the proxy, mode 0600, or the name of a systemd credential; empty: none", form: .credentialFile),
         .init(
             "egress", "ca_file", .text, .text(""),
             "PEM file of the certificate authorities that are trusted, in place of the system's; empty: the system's", form: .absolutePath),
-        .init("log", "level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), .text("info"), "Least level that is logged"),
+        .init(
+            "log", "level", .choice(["trace", "debug", "info", "notice", "warning", "error", "critical"]), .text("info"),
+            "Least level that is logged"),
         .init("log", "format", .choice(["json", "text"]), .text("json"), "One JSON object or one readable line per entry"),
         .init(
             "log", "provider_requests", .choice(["off", "metadata"]), .text("metadata"),
@@ -122,7 +142,9 @@ struct Setting: Sendable {
     /// Settings that a workspace may have of its own: those of [egress], below [workspaces.NAME.egress].
     static func ofWorkspace(_ name: String) -> [Setting] {
         all.filter { $0.section == "egress" }.map {
-            .init("workspaces.\(name).egress", $0.key, $0.kind, $0.fallback, "The same for the connections of this workspace, in place of egress.\($0.key)", form: $0.form)
+            .init(
+                "workspaces.\(name).egress", $0.key, $0.kind, $0.fallback,
+                "The same for the connections of this workspace, in place of egress.\($0.key)", form: $0.form)
         }
     }
 
@@ -143,7 +165,8 @@ struct Setting: Sendable {
         if let workspace = workspace(in: name) {
             let own = ofWorkspace(WorkspaceName(workspace)?.text ?? "NAME")
             let key = String(name.split(separator: ".").last ?? "")
-            return own.first { $0.key == key }?.name ?? NearestName.of(key, among: own.map(\.key)).flatMap { near in own.first { $0.key == near }?.name }
+            return own.first { $0.key == key }?.name
+                ?? NearestName.of(key, among: own.map(\.key)).flatMap { near in own.first { $0.key == near }?.name }
         }
         let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
         let section = all.filter { $0.section == parts.first }

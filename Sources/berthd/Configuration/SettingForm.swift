@@ -29,11 +29,14 @@ enum SettingForm: Sendable {
     func problem(of text: String) -> SettingProblem? {
         switch self {
         case .address:
-            do { _ = try ListenAddress(text, setting: "") } catch { return .init("'\(text)' is not host:port; for example 127.0.0.1:8700 or [::]:8700") }
+            do { _ = try ListenAddress(text, setting: "") } catch {
+                return .init("'\(text)' is not host:port; for example 127.0.0.1:8700 or [::]:8700")
+            }
         case .webAddress:
             guard !text.isEmpty else { return nil }
             let host = ["https://", "http://"].first { text.hasPrefix($0) }.map { text.dropFirst($0.count) }
-            guard let host, let first = host.first, first != "/", !host.contains(where: \.isWhitespace), !host.contains("?"), !host.contains("#")
+            guard let host, let first = host.first, first != "/", !host.contains(where: \.isWhitespace), !host.contains("?"),
+                !host.contains("#")
             else { return .init("'\(text)' is not a web address; for example https://hooks.example.com") }
         case .absolutePath:
             guard text.isEmpty || text.hasPrefix("/") else { return .init("'\(text)' is not an absolute path") }
@@ -48,14 +51,17 @@ enum SettingForm: Sendable {
             }
         case .hosts:
             guard HostPattern(text) != nil else {
-                return .init("'\(text)' is no host: write api.example.com, *.example.com or *, with :PORT or without, and no scheme or path")
+                return .init(
+                    "'\(text)' is no host: write api.example.com, *.example.com or *, with :PORT or without, and no scheme or path")
             }
         case .proxy:
             guard !text.isEmpty else { return nil }
             // What was written is not repeated: it may hold a password.
             do throws(ProxyServer.Refusal) { _ = try ProxyServer(text) } catch { return .init(error.reason) }
         case .credentialFile:
-            let isName = !text.isEmpty && text != "." && text != ".." && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
+            let isName =
+                !text.isEmpty && text != "." && text != ".."
+                && text.utf8.allSatisfy { $0 > 32 && $0 < 127 && $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: ":") }
             guard text.isEmpty || isName || (text.hasPrefix("/") && !text.utf8.contains(0)) else {
                 return .init("is neither an absolute path nor the name of a systemd credential; it never holds the credentials themselves")
             }

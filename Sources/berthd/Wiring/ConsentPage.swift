@@ -8,7 +8,10 @@ enum ConsentPage {
         do throws(BerthError) {
             let connection = try await connections.complete(fields, expected: nil, actor: "browser")
             guard connection.status == .active else {
-                return (200, "The consent is stored, but the provider did not accept it yet: \(connection.lastError ?? "see berthctl connection show").\n")
+                return (
+                    200,
+                    "The consent is stored, but the provider did not accept it yet: \(connection.lastError ?? "see berthctl connection show").\n"
+                )
             }
             return (200, "\(connection.provider)/\(connection.name) is connected. You may close this window.\n")
         } catch {

@@ -9,7 +9,8 @@ struct ListenAddress {
     init(_ text: String, setting: String) throws(BerthError) {
         guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]), (0...65_535).contains(port) else {
             throw BerthError(
-                "configuration_invalid", "\(setting): '\(text)' is not host:port", hint: "for example 127.0.0.1:8700, 0.0.0.0:8700 or [::]:8700")
+                "configuration_invalid", "\(setting): '\(text)' is not host:port",
+                hint: "for example 127.0.0.1:8700, 0.0.0.0:8700 or [::]:8700")
         }
         var host = String(text[..<colon])
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }

@@ -1,5 +1,6 @@
-// Looks after the store: its free space, and that it writes. Ends the daemon when it can't write any more: the service manager starts it again, and the new start recovers what
-// is on the disk. Going on would only refuse everything and hide the disk's failure.
+// Looks after the store: its free space, and that it writes. Ends the daemon when it can't write any more: the service
+// manager starts it again, and the new start recovers what is on the disk. Going on would only refuse everything and hide the
+// disk's failure.
 
 import BerthModel
 import BerthStoreSQLite

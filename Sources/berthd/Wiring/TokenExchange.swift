@@ -52,7 +52,8 @@ extension ExchangeEgress {
     init(_ policy: EgressPolicy) {
         let credentials = policy.proxy?.credentials
         self.init(
-            place: policy.place, allowedHosts: policy.allowedHosts.map { $0.map(\.description) }, deniedHosts: policy.deniedHosts.map(\.description),
+            place: policy.place, allowedHosts: policy.allowedHosts.map { $0.map(\.description) },
+            deniedHosts: policy.deniedHosts.map(\.description),
             privateNetworks: policy.privateNetworks.map(\.description), caFile: policy.caFile,
             proxy: policy.proxy.map { proxy in
                 Proxy(

@@ -18,7 +18,9 @@ enum VaultOpening {
         return (file, credentials, isCredential)
     }
 
-    static func open(_ configuration: Configuration, _ environment: [String: String], storePath: String, _ store: any Store, _ logger: Logger)
+    static func open(
+        _ configuration: Configuration, _ environment: [String: String], storePath: String, _ store: any Store, _ logger: Logger
+    )
         async throws(BerthError) -> Vault
     {
         let (file, credentials, isCredential) = place(configuration, environment, storePath)
@@ -45,7 +47,8 @@ enum VaultOpening {
             guard !isCredential else {
                 throw BerthError(
                     .invalid, "the key is a credential of the service manager's: berthd can't make a new one",
-                    hint: "give the new key as berth-vault-key and the old one as berth-vault-key.old, restart, then rotate without new_key")
+                    hint: "give the new key as berth-vault-key and the old one as berth-vault-key.old, restart, then rotate without new_key"
+                )
             }
             // What the last rotation left sealed with the key before must not lose it.
             _ = try await vault.rewrap()

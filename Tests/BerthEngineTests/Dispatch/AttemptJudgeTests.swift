@@ -33,7 +33,8 @@ import Testing
     // Without this a status would be retried that can't succeed, or given up that could.
     @Test(arguments: [
         (AttemptStatus.retry, "retry"), (.throttled, "retry"), (.authExpired, "retry"), (.authDenied, "retry"), (.remoteDown, "retry"),
-        (.timeout, "retry"), (.internal, "retry"), (.crashed, "retry"), (.hung, "retry"), (.contractViolation, "retry"), (.invalidEvent, "discard"),
+        (.timeout, "retry"), (.internal, "retry"), (.crashed, "retry"), (.hung, "retry"), (.contractViolation, "retry"),
+        (.invalidEvent, "discard"),
         (.unsupported, "unsupported"), (.cancelled, "release"),
     ]) func everyStatusHasItsVerdict(_ status: AttemptStatus, _ expected: String) {
         #expect(name(judge.verdict(for: event(), failure: AttemptFailure(status, "x"), now: now, random: 0.5)) == expected)
@@ -72,7 +73,9 @@ import Testing
         let manifest = PluginManifest(
             id: ProviderName("ringba")!, name: "", version: "1.0.0", publisher: "", license: "", abi: 1, libraries: [:], runtime: .init(),
             http: .init(), credentials: [], settings: [:], webhook: nil, streams: [], actions: [], entities: [], stateSchema: 1)
-        return judge.settlements(of: events, outcome: outcome, entities: StreamEntities(manifest), now: now, random: { 0.5 }).map { name($0.verdict) }
+        return judge.settlements(of: events, outcome: outcome, entities: StreamEntities(manifest), now: now, random: { 0.5 }).map {
+            name($0.verdict)
+        }
     }
 
     // Without this a later event of the same key is applied before an earlier one that failed.

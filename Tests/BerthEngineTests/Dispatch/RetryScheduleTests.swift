@@ -9,7 +9,9 @@ import Testing
 
     // Without this the first retry comes at once or after an hour, or a long weekend's outage loses events.
     @Test func waitsAreTheDeclaredOnes() {
-        let middle = (1...9).compactMap { retries.wait(afterAttempt: $0, asked: nil, random: 0.5) }.map { ($0 / .seconds(1) * 1e6).rounded() / 1e6 }
+        let middle = (1...9).compactMap { retries.wait(afterAttempt: $0, asked: nil, random: 0.5) }.map {
+            ($0 / .seconds(1) * 1e6).rounded() / 1e6
+        }
         let minute: Int64 = 60
         let hour: Int64 = 3600
         let declared: [Int64] = [5, 30, 2 * minute, 10 * minute, 30 * minute, 2 * hour, 6 * hour, 15 * hour, 48 * hour]

@@ -6,7 +6,8 @@ import Testing
 @testable import BerthEngine
 
 @Suite struct DeliveryKeysTests {
-    private static let body = #"{"call":{"id":12345678901234567890,"uuid":"a\u0041\n","ok":true,"tags":["x","y"],"none":null,"empty":"","a/b":1.50},"id":"first","id":"second"}"#
+    private static let body =
+        #"{"call":{"id":12345678901234567890,"uuid":"a\u0041\n","ok":true,"tags":["x","y"],"none":null,"empty":"","a/b":1.50},"id":"first","id":"second"}"#
 
     // Without exact values two events would share a key, or one would get two.
     @Test(arguments: [
@@ -14,12 +15,15 @@ import Testing
         ("json:/call/a~1b", "1.50"), ("json:/id", "first"), ("json:/call/none", nil), ("json:/call/empty", nil), ("json:/call", nil),
         ("json:/call/tags", nil), ("json:/nothing", nil), ("json:/call/tags/9", nil), ("query:a", "1 2"), ("query:b", "x y&z"),
         ("query:dup", "one"), ("query:flag", nil), ("query:bad", nil), ("query:pct", "100%"), ("query:na me", "v"), ("query:none", nil),
-        ("header:x-kind", "first"), ("header:none", nil), ("constant:c", "c"), ("form:a", nil), ("json:/nothing|query:none|constant:d", "d"),
+        ("header:x-kind", "first"), ("header:none", nil), ("constant:c", "c"), ("form:a", nil),
+        ("json:/nothing|query:none|constant:d", "d"),
         ("query:none|json:/id", "first"), ("query:é", "ü"), ("query:late", "2"),
     ]) func finds(selector: String, expected: String?) throws {
         let request = delivery(
             query: "a=1+2&b=x%20y%26z&dup=one&dup=two&flag&bad=%FF&pct=100%&na+me=v&%C3%A9=%c3%bc&&=x&late=2",
-            headers: [(name: "content-type", value: "application/json"), (name: "x-kind", value: "first"), (name: "x-kind", value: "second")],
+            headers: [
+                (name: "content-type", value: "application/json"), (name: "x-kind", value: "first"), (name: "x-kind", value: "second"),
+            ],
             body: Self.body)
         var selectors = DeliverySelectors(request)
         #expect(selectors.value(try #require(ValueSelector.alternatives(selector))) == expected)

@@ -100,7 +100,9 @@ final class ManifestHost: PluginHost {
     func perform(_ request: ActionRequest, for instance: PluginInstance) async -> Result<ActionOutcome, AttemptFailure> { .failure(unused) }
     func checkCredentials(for instance: PluginInstance) async -> Result<[UInt8], AttemptFailure> { .failure(unused) }
     func reload(_ provider: ProviderName) async throws(BerthError) -> PluginStatus { throw BerthError(.unsupported, "not part of intake") }
-    func rollback(_ provider: ProviderName) async throws(BerthError) -> PluginStatus { throw BerthError(.unsupported, "not part of intake") }
+    func rollback(_ provider: ProviderName) async throws(BerthError) -> PluginStatus {
+        throw BerthError(.unsupported, "not part of intake")
+    }
     func install(bundle path: String) async throws(BerthError) -> PluginStatus { throw BerthError(.unsupported, "not part of intake") }
     func remove(_ provider: ProviderName) async throws(BerthError) {}
     func forget(_ connection: ConnectionID) async {}
@@ -146,7 +148,9 @@ struct IntakeBed {
         func add(_ id: ConnectionID) { ids.withLock { $0.append(id) } }
     }
 
-    static func connection(_ rules: ConnectionWebhook?, number: UInt64, name: String = "main", workspace: String = "acme") throws -> Connection {
+    static func connection(_ rules: ConnectionWebhook?, number: UInt64, name: String = "main", workspace: String = "acme") throws
+        -> Connection
+    {
         guard let provider = ProviderName("ringba"), let workspace = WorkspaceName(workspace) else { throw BerthError(.invalid, "names") }
         return Connection(
             id: ConnectionID(time: moment(1_600_000_000), random: (number, number)), provider: provider, workspace: workspace, name: name,

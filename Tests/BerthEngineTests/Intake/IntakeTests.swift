@@ -15,13 +15,15 @@ import Testing
         WebhookSpec(
             methods: ["POST", "GET"], schemes: schemes, defaultScheme: .token,
             tokenPlaces: [.header("x-berth-token"), .query("token")], eventKind: [.json("/event"), .query("event")],
-            dedupKey: [[.json("/id"), .query("id")]], orderingKey: [[.json("/call"), .query("call")]], success: success, handshake: handshake)
+            dedupKey: [[.json("/id"), .query("id")]], orderingKey: [[.json("/call"), .query("call")]], success: success,
+            handshake: handshake)
     }
     private static let token = ConnectionWebhook(scheme: .token)
 
     // Without this a delivery would not be kept as it came, or kept with the token that lets anybody send.
     @Test func acceptsAndStoresWithoutSecrets() async throws {
-        let bed = try await IntakeBed(Self.spec(success: .init(status: 204, body: "", contentType: "text/plain")), Self.token, keys: ["t0ken"])
+        let bed = try await IntakeBed(
+            Self.spec(success: .init(status: 204, body: "", contentType: "text/plain")), Self.token, keys: ["t0ken"])
         let answer = await bed.intake.receive(
             delivery(
                 method: "GET", query: "token=t0ken&event=start&id=7&call=c1",
@@ -129,7 +131,8 @@ import Testing
         let rules = ConnectionWebhook(scheme: .token, allowIPs: ["203.0.113.0/24", "2001:db8::1"])
         let bed = try await IntakeBed(Self.spec(), rules, keys: ["t0ken"])
         for (address, status) in [
-            ("203.0.113.9", 202), ("::ffff:203.0.113.9", 202), ("2001:db8:0::1", 202), ("203.0.114.9", 403), ("2001:db8::2", 403), ("", 403),
+            ("203.0.113.9", 202), ("::ffff:203.0.113.9", 202), ("2001:db8:0::1", 202), ("203.0.114.9", 403), ("2001:db8::2", 403),
+            ("", 403),
             ("unix", 403),
         ] {
             #expect(await bed.intake.receive(delivery(token: "t0ken", from: address)).status == status, "\(address)")

@@ -36,7 +36,8 @@ import Testing
     ) -> RawDelivery {
         delivery(
             headers: [
-                (name: "webhook-id", value: id), (name: "webhook-timestamp", value: timestamp), (name: "webhook-signature", value: signature),
+                (name: "webhook-id", value: id), (name: "webhook-timestamp", value: timestamp),
+                (name: "webhook-signature", value: signature),
             ], body: body)
     }
     private static let standardRules = ConnectionWebhook(scheme: .standardWebhooks)
@@ -139,7 +140,10 @@ import Testing
         #expect(outcome(String(repeating: "00,", count: 16) + signature) == "signature_invalid")
         // A connection's own details win over the manifest's.
         let other: SignatureScheme.HMAC.Algorithm = algorithm == .sha1 ? .sha256 : .sha1
-        let wrong = Self.spec(Self.hmac { $0 = .init(); $0.algorithm = other; $0.prefix = "\(other.rawValue)=" })
+        let wrong = Self.spec(
+            Self.hmac {
+                $0 = .init(); $0.algorithm = other; $0.prefix = "\(other.rawValue)="
+            })
         #expect(outcome(signature, wrong) == "signature_invalid")
         #expect(outcome(signature, wrong, ConnectionWebhook(scheme: .hmac, algorithm: algorithm)) == "ok")
     }
@@ -307,7 +311,8 @@ import Testing
         #expect(passed == 0)
         // A key that is no base64, or that stands for no bytes, verifies nothing: not even its own text's hash.
         for text in ["whsec_", "whsec_!!!!", "whsec_A"] {
-            #expect(Self.outcome(request(mac), Self.standardRules, [try Self.key(text)], now: Self.standardNow) == "verification_key_missing")
+            #expect(
+                Self.outcome(request(mac), Self.standardRules, [try Self.key(text)], now: Self.standardNow) == "verification_key_missing")
         }
     }
 
@@ -351,8 +356,10 @@ import Testing
     // Without strict reading a password could be shown in forms that the check does not expect.
     @Test(arguments: [
         ("Basic YmVydGg6cGFzcw==", "ok"), ("basic YmVydGg6cGFzcw", "ok"), ("Basic YmVydGg6cGFzdA==", "signature_invalid"),
-        ("Basic YmVydGg6cGFzcx==", "signature_invalid"), ("Basic  YmVydGg6cGFzcw==", "ok"), ("Bearer YmVydGg6cGFzcw==", "signature_invalid"),
-        ("Basic", "signature_invalid"), ("Basic YmVydGg6", "signature_invalid"), ("Basic a b", "signature_invalid"), ("", "signature_missing"),
+        ("Basic YmVydGg6cGFzcx==", "signature_invalid"), ("Basic  YmVydGg6cGFzcw==", "ok"),
+        ("Bearer YmVydGg6cGFzcw==", "signature_invalid"),
+        ("Basic", "signature_invalid"), ("Basic YmVydGg6", "signature_invalid"), ("Basic a b", "signature_invalid"),
+        ("", "signature_missing"),
     ]) func basic(header: String, expected: String) throws {
         let request = delivery(headers: [(name: "authorization", value: header)])
         #expect(Self.outcome(request, ConnectionWebhook(scheme: .basic), [try Self.key("berth:pass")]) == expected)

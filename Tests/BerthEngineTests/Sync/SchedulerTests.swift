@@ -39,10 +39,13 @@ import Testing
         /// A scheduler that knows nothing but what is stored, as after a restart.
         mutating func restart() { scheduler = Self.scheduler(runs, host, directory, clock) }
 
-        private static func scheduler(_ runs: MemoryRuns, _ host: ManifestHost, _ directory: ConnectionDirectory, _ clock: HandClock) -> Scheduler {
+        private static func scheduler(_ runs: MemoryRuns, _ host: ManifestHost, _ directory: ConnectionDirectory, _ clock: HandClock)
+            -> Scheduler
+        {
             let logger = Logger(label: "test")
             let syncs = SyncService(
-                store: runs, host: host, directory: directory, feed: EventFeed(store: runs), clock: clock, metrics: EngineMetrics(), logger: logger)
+                store: runs, host: host, directory: directory, feed: EventFeed(store: runs), clock: clock, metrics: EngineMetrics(),
+                logger: logger)
             return Scheduler(
                 store: runs, host: host, directory: directory, syncs: syncs, zones: ZoneCatalog { _ in nil }, clock: clock,
                 entropy: CountingEntropy(), logger: logger)
@@ -58,7 +61,9 @@ import Testing
 
         /// When each stream of each connection began, by both names; those with more than one run are left out.
         var begun: [String: Int64] {
-            Dictionary(grouping: runs.runs) { "\($0.connection) \($0.stream)" }.compactMapValues { $0.count == 1 ? $0[0].createdAt.milliseconds : nil }
+            Dictionary(grouping: runs.runs) { "\($0.connection) \($0.stream)" }.compactMapValues {
+                $0.count == 1 ? $0[0].createdAt.milliseconds : nil
+            }
         }
     }
 
@@ -81,7 +86,9 @@ import Testing
         let bed = try Bed("cron 0 5 * * * jitter=10m", connections: 40, lastRunAt: nil, now: three.adding(seconds: -300))
         await bed.walk(to: three.adding(seconds: 700), disturbed: disturbed)
         expectScattered(bed.begun, count: 80, three, 600)
-        let apart = Dictionary(grouping: bed.begun) { $0.key.split(separator: " ")[0] }.values.filter { abs($0[0].value - $0[1].value) > 1000 }
+        let apart = Dictionary(grouping: bed.begun) { $0.key.split(separator: " ")[0] }.values.filter {
+            abs($0[0].value - $0[1].value) > 1000
+        }
         #expect(apart.count > 30, "streams of one connection begin together")
     }
 
@@ -114,9 +121,11 @@ import Testing
         let bed = try Bed("cron 0 5 * * *", connections: 3, lastRunAt: nil, now: three.adding(seconds: -300))
         await bed.walk(to: three.adding(seconds: 60))
         #expect(bed.begun.count == 6 && bed.begun.values.allSatisfy { (0...20).contains($0 - three.milliseconds) })
-        let late = try Bed("cron 0 5 * * * jitter=10m", connections: 3, lastRunAt: three.adding(seconds: -86_400), now: three.adding(seconds: 7200))
+        let late = try Bed(
+            "cron 0 5 * * * jitter=10m", connections: 3, lastRunAt: three.adding(seconds: -86_400), now: three.adding(seconds: 7200))
         await late.walk(to: three.adding(seconds: 7300))
-        #expect(late.begun.count == 6 && late.runs.runs.allSatisfy { $0.trigger == .catchUp && $0.createdAt == three.adding(seconds: 7200) })
+        #expect(
+            late.begun.count == 6 && late.runs.runs.allSatisfy { $0.trigger == .catchUp && $0.createdAt == three.adding(seconds: 7200) })
     }
 
     // Without this a provider that asks for ten minutes of quiet is asked again a second later.

@@ -42,7 +42,8 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
         guard isFree else { throw BerthError(.conflict, "there is one") }
         note(
             StreamState(
-                connection: run.connection, stream: run.stream, highWater: nil, lastRunAt: run.createdAt, lastStatus: endsAtOnce ? .success : .queued))
+                connection: run.connection, stream: run.stream, highWater: nil, lastRunAt: run.createdAt,
+                lastStatus: endsAtOnce ? .success : .queued))
     }
 
     func claimRuns(limit: Int, now: Timestamp) async throws(BerthError) -> [SyncRun] {
@@ -73,12 +74,15 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
     func audit(_ entries: [AuditEntry]) async throws(BerthError) {}
 
     private var unused: BerthError { BerthError(.unsupported, "not part of schedules") }
-    func commitPage(_ changes: [EntityChange], checkpoint: Checkpoint, run: RunID, now: Timestamp) async throws(BerthError) -> SettleReceipt {
+    func commitPage(_ changes: [EntityChange], checkpoint: Checkpoint, run: RunID, now: Timestamp) async throws(BerthError) -> SettleReceipt
+    {
         throw unused
     }
     func releaseRun(_ id: RunID) async throws(BerthError) { throw unused }
     func run(_ id: RunID) async throws(BerthError) -> SyncRun? { throw unused }
-    func runs(connection: ConnectionID?, stream: StreamName?, status: RunStatus?, page: PageRequest) async throws(BerthError) -> Page<SyncRun> {
+    func runs(connection: ConnectionID?, stream: StreamName?, status: RunStatus?, page: PageRequest) async throws(BerthError) -> Page<
+        SyncRun
+    > {
         throw unused
     }
     func auditEntries(_ filter: AuditFilter, page: PageRequest) async throws(BerthError) -> Page<AuditEntry> { throw unused }

@@ -20,7 +20,8 @@ import Testing
             store: runs, host: ManifestHost(try IntakeBed.manifest(nil)), directory: directory, feed: EventFeed(store: runs), clock: clock,
             metrics: EngineMetrics(), logger: Logger(label: "test"))
         let run = SyncRun(
-            id: RunID(clock, CountingEntropy()), connection: connection.id, provider: connection.provider, stream: try #require(StreamName("calls")),
+            id: RunID(clock, CountingEntropy()), connection: connection.id, provider: connection.provider,
+            stream: try #require(StreamName("calls")),
             mode: .full, trigger: .schedule, status: .queued, since: nil, until: clock.now(), createdAt: clock.now())
         try await runs.enqueueRun(run)
         runs.kept.withLock { $0.claimsRefused = 2 }

@@ -55,7 +55,8 @@ import Testing
             #expect(none.nextRun(lastRunAt: last, now: moment(text), zone: FixedZone.utc) == moment("2026-03-05T03:00:00Z"))
         }
         let scattered = try Schedule("cron 0 3 * * * catch_up=none jitter=10m")
-        #expect(scattered.nextRun(lastRunAt: last, now: moment("2026-03-05T03:11:00Z"), zone: FixedZone.utc) == moment("2026-03-05T03:00:00Z"))
+        #expect(
+            scattered.nextRun(lastRunAt: last, now: moment("2026-03-05T03:11:00Z"), zone: FixedZone.utc) == moment("2026-03-05T03:00:00Z"))
         #expect(once.nextRun(lastRunAt: now, now: now, zone: FixedZone.utc) == moment("2026-03-09T03:00:00Z"))
         // The clock was set back by years: the schedule goes on from now.
         #expect(once.nextRun(lastRunAt: moment("2031-01-01T00:00:00Z"), now: now, zone: FixedZone.utc) == moment("2026-03-09T03:00:00Z"))

@@ -23,7 +23,8 @@ struct JSONParser {
                     let isObject = text[at] == UInt8(ascii: "{")
                     guard open.count < limits.depth else { throw error(text, at, "nested deeper than \(limits.depth) levels") }
                     open.append(tape.count)
-                    tape.append(JSONEntry(start: UInt32(at), end: 0, next: 0, count: 0, kind: isObject ? .object : .array, isEscaped: false))
+                    tape.append(
+                        JSONEntry(start: UInt32(at), end: 0, next: 0, count: 0, kind: isObject ? .object : .array, isEscaped: false))
                     at += 1
                     skipBlanks(text, &at)
                     if at < text.count, text[at] == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) {
@@ -72,7 +73,9 @@ struct JSONParser {
 
     private mutating func parseKey(_ text: UnsafeBufferPointer<UInt8>, _ at: inout Int) throws(JSONError) {
         guard at < text.count, text[at] == UInt8(ascii: "\"") else {
-            throw error(text, at, at < text.count ? "expected a member name in quotes, found \(Self.show(text[at]))" : "the text ends inside an object")
+            throw error(
+                text, at,
+                at < text.count ? "expected a member name in quotes, found \(Self.show(text[at]))" : "the text ends inside an object")
         }
         try parseString(text, &at)
         skipBlanks(text, &at)
@@ -150,7 +153,8 @@ struct JSONParser {
             if at < text.count, text[at] == UInt8(ascii: "+") || text[at] == UInt8(ascii: "-") { at += 1 }
             guard digits() > 0 else { throw error(text, at, "a number needs digits in its exponent") }
         }
-        tape.append(JSONEntry(start: UInt32(start), end: UInt32(at), next: UInt32(tape.count + 1), count: 0, kind: .number, isEscaped: false))
+        tape.append(
+            JSONEntry(start: UInt32(start), end: UInt32(at), next: UInt32(tape.count + 1), count: 0, kind: .number, isEscaped: false))
     }
 
     private mutating func parseLiteral(
