@@ -1,5 +1,5 @@
-// A person's consent: the authorization code grant (RFC 6749, 4.1) with state, PKCE (RFC 7636) and a check of the issuer's
-// answer. States live in memory for ten minutes and are used once; who asks after a restart begins again.
+// A person's consent: the authorization code grant (RFC 6749, 4.1) with state and PKCE (RFC 7636). States live in memory for
+// ten minutes and are used once; who asks after a restart begins again.
 
 public import BerthModel
 public import BerthSeams
@@ -124,7 +124,7 @@ extension GrantKeeper {
                     let reply = try await desk.exchange(
                         TokenRequest(url, [("token", token.exposedText), ("token_type_hint", hint)], client, oauth), of: connection,
                         key: key,
-                        basis: Self.basis(token), isOwnAddress: oauth.isOwnAddress
+                        basis: Self.basis(token), isOwnAddress: oauth.isOwnAddress, timeoutSeconds: 15
                     ).get()
                     if !(200...299).contains(reply.status) {
                         problem = reply.failure ?? "the revocation endpoint answered \(reply.status)"

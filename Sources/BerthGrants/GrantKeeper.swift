@@ -25,9 +25,9 @@ public actor GrantKeeper: Grants {
         /// The provider does not take the access token any more.
         var isRefused = false
         /// When a refusal last asked for a renewal.
-        var forcedAt: Timestamp?
+        var forcedAt: ContinuousClock.Instant?
         /// After a failure nothing is asked before this.
-        var holdUntil: Timestamp?
+        var holdUntil: ContinuousClock.Instant?
         var failures = 0
         var lastFailure: GrantFailure?
     }
@@ -67,13 +67,13 @@ public actor GrantKeeper: Grants {
             }
             // Early renewal: those who come meanwhile are not kept waiting for as long as the old one is good.
             if grant.isGood(at: now, for: 10) {
-                if known.holdUntil.map({ now >= $0 }) ?? true, renewals[connection] == nil { _ = renewal(connection, spec, oauth) }
+                if known.holdUntil.map({ .now >= $0 }) ?? true, renewals[connection] == nil { _ = renewal(connection, spec, oauth) }
                 return .success(token(grant, known.serial))
             }
         }
         if let task = renewals[connection] { return await task.value }
-        if let known = held[connection], let failure = known.lastFailure, let until = known.holdUntil, clock.now() < until {
-            return .failure(Self.attemptFailure(failure, connection, wait: until.milliseconds - clock.now().milliseconds))
+        if let known = held[connection], let failure = known.lastFailure, let until = known.holdUntil, .now < until {
+            return .failure(Self.attemptFailure(failure, connection, wait: Int64((until - .now) / .milliseconds(1))))
         }
         return await renewal(connection, spec, oauth).value
     }
@@ -82,9 +82,9 @@ public actor GrantKeeper: Grants {
         guard let known = held[connection], known.serial == token.serial, known.grant != nil else { return }
         // A provider that refuses fresh tokens is not helped by asking for more of them: one renewal that a refusal
         // asked for, and the next such one only minutes later.
-        if let last = known.forcedAt, clock.now().milliseconds - last.milliseconds < 120_000 { return }
+        if let last = known.forcedAt, .now - last < .seconds(120) { return }
         held[connection]?.isRefused = true
-        held[connection]?.forcedAt = clock.now()
+        held[connection]?.forcedAt = .now
     }
 
     public func forget(_ connection: ConnectionID) {
@@ -366,7 +366,8 @@ public actor GrantKeeper: Grants {
         // What a person must mend is not asked again for minutes; the rest doubles from one second to one minute.
         let asked = min(failure.retryAfter ?? 0, Self.retryAfterSecondsMax) * 1000
         let wait = failure.isFinal ? 300_000 : max(asked, min(60_000, 1000 << min(6, known.failures - 1)))
-        known.holdUntil = clock.now().adding(milliseconds: wait)
+        // By the clock that nobody sets: an hour back must not silence a connection for an hour.
+        known.holdUntil = .now + .milliseconds(wait)
         held[connection] = known
         logger.warning(
             "token request failed",

@@ -27,7 +27,10 @@ struct TryOutcome {
             headers.append(("retry-after", String((wait + 999) / 1000)))
         }
         if let mask { for index in headers.indices { headers[index].value = mask.mask(headers[index].value) } }
-        result = .success(ProviderResponse(status: status, headers: headers, body: transfer.body))
+        var body = transfer.body
+        // Told by a header, so that such an answer is not kept either.
+        if mask?.cover(&body) == true { headers.append(("berth-masked", "***")) }
+        result = .success(ProviderResponse(status: status, headers: headers, body: body))
         ending = .answered(status: status, retryAfterNanoseconds: retryAfter.map { $0 * 1_000_000 })
         health = status >= 500 ? .bad : .good
     }

@@ -10,6 +10,12 @@ public protocol AuditStore: Sendable {
     func auditEntries(_ filter: AuditFilter, page: PageRequest) async throws(BerthError) -> Page<AuditEntry>
 }
 
+/// Where what is being done was asked from: set by the listeners, read where an entry is written.
+public enum AuditOrigin {
+    /// A peer's address, or `unix:pid=N` for one on the control socket; nil: the daemon itself.
+    @TaskLocal public static var address: String?
+}
+
 /// Which audit entries.
 public struct AuditFilter: Sendable {
     /// Of this kind, or, ending in a full stop, of all kinds that begin so: `connection.`

@@ -2,11 +2,13 @@
 
 public import BerthModel
 
-/// Receives webhook deliveries. Called concurrently, once per request whose head and body were read whole.
+/// Receives webhook deliveries. Called concurrently.
 public protocol WebhookReceiver: Sendable {
     /// Takes one delivery; answers once, on any thread, also before this returns. Never blocks. Every outcome has its
     /// answer.
     func receive(_ delivery: RawDelivery, _ answer: @escaping @Sendable (IntakeAnswer) -> Void)
+    /// Notes that one was given up before it was read whole: too large, too slow. Its body is not looked at.
+    func gaveUp(_ delivery: RawDelivery, _ error: BerthError)
 }
 
 extension WebhookReceiver {

@@ -32,17 +32,22 @@ extension Vault {
     /// changes get their turn. Cancelling the task ends it after the value at hand.
     public func rewrap(batchCount: Int = 64) async throws(BerthError) -> Rewrapped {
         var outcome = Rewrapped(count: 0, alreadyCurrent: 0)
+        var damage: BerthError?
         let all = try await store.allSealedSecrets()
         var rest = all.filter { $0.secret.keyID != keyring.current.id }[...]
         outcome.alreadyCurrent = all.count - rest.count
         while !rest.isEmpty, !Task.isCancelled {
-            outcome.count += try await rewrapBatch(rest.prefix(batchCount).map { ($0.connection, $0.slot) })
+            outcome.count += try await rewrapBatch(rest.prefix(batchCount).map { ($0.connection, $0.slot) }, &damage)
             rest = rest.dropFirst(batchCount)
         }
+        // One that was damaged before keeps none of the others from the new key.
+        if let damage { throw damage }
         return outcome
     }
 
-    private func rewrapBatch(_ places: [(connection: ConnectionID, slot: String)]) async throws(BerthError) -> Int {
+    private func rewrapBatch(_ places: [(connection: ConnectionID, slot: String)], _ damage: inout BerthError?) async throws(BerthError)
+        -> Int
+    {
         await beginChange()
         defer { endChange() }
         var count = 0
@@ -57,7 +62,8 @@ extension Vault {
                     hint: "put that key beside the key file as KEYFILE.old and restart")
             }
             guard let secret = SealedBox.open(sealed, connection: place.connection, slot: place.slot, with: key) else {
-                throw Self.broken(slot: place.slot, connection: place.connection, keyID: sealed.keyID)
+                damage = damage ?? Self.broken(slot: place.slot, connection: place.connection, keyID: sealed.keyID)
+                continue
             }
             var again = try SealedBox.seal(secret, connection: place.connection, slot: place.slot, with: keyring.current)
             // The value is as old as it was.

@@ -23,16 +23,21 @@ public actor Vault: SecretStore {
     private var isChanging = false
     private var waiters: [CheckedContinuation<Void, Never>] = []
 
-    private init(store: any SealedSecretStore, keyring: VaultKeyring, cacheLimit: Int) {
+    /// What was wrong with stored values at the start, a message for each.
+    public nonisolated let damaged: [BerthError]
+
+    private init(store: any SealedSecretStore, keyring: VaultKeyring, cacheLimit: Int, damaged: [BerthError]) {
+        self.damaged = damaged
         self.store = store
         self.keyring = keyring
         self.cacheLimit = cacheLimit
     }
 
-    /// A vault over `store`, after checking that every stored value's key is at hand and that a sample of up to
-    /// `sampleCount` values per key opens: a wrong key is told at start, not at the first request at night.
+    /// A vault over `store`, after checking that every stored value's key is at hand: a wrong key is told at start, not at the
+    /// first request at night. Values that do not open with their key were changed or moved; they are in `damaged`, and hold up
+    /// nobody but their connection.
     public static func open(
-        over store: any SealedSecretStore, with keyring: VaultKeyring, cacheLimit: Int = 10_000, sampleCount: Int = 8
+        over store: any SealedSecretStore, with keyring: VaultKeyring, cacheLimit: Int = 10_000
     ) async throws(BerthError) -> Vault {
         let all = try await store.allSealedSecrets()
         let unknown = Set(all.map(\.secret.keyID)).subtracting(keyring.ids)
@@ -44,17 +49,13 @@ public actor Vault: SecretStore {
                     + "but the keys at hand are \(keyring.ids.joined(separator: ", "))",
                 hint: "put the key they were sealed with into the key file, or beside it as KEYFILE.old")
         }
-        for id in keyring.ids {
-            guard let key = keyring.key(id) else { continue }
-            let mine = all.filter { $0.secret.keyID == id }
-            for item in mine.enumerated() where item.offset % max(1, mine.count / max(1, sampleCount)) == 0 {
-                let value = item.element
-                guard SealedBox.open(value.secret, connection: value.connection, slot: value.slot, with: key) != nil else {
-                    throw broken(slot: value.slot, connection: value.connection, keyID: id)
-                }
-            }
+        let damaged = all.compactMap { value -> BerthError? in
+            guard let key = keyring.key(value.secret.keyID),
+                SealedBox.open(value.secret, connection: value.connection, slot: value.slot, with: key) == nil
+            else { return nil }
+            return broken(slot: value.slot, connection: value.connection, keyID: value.secret.keyID)
         }
-        return Vault(store: store, keyring: keyring, cacheLimit: cacheLimit)
+        return Vault(store: store, keyring: keyring, cacheLimit: cacheLimit, damaged: damaged)
     }
 
     /// Ids of the keys at hand, the sealing one first.
@@ -124,6 +125,7 @@ public actor Vault: SecretStore {
     static func broken(slot: String, connection: ConnectionID, keyID: String) -> BerthError {
         BerthError(
             .vaultSealed, "\(slot) of \(connection) does not open with key \(keyID): the stored value was changed or moved",
-            hint: "restore the database from a backup, or set the credential of the connection again")
+            hint:
+                "restore the database from a backup, or give the connection its credential again: berthctl connection set-credentials NAME")
     }
 }

@@ -83,7 +83,8 @@ struct CheckReport {
             let detail = Self.xml(result.messages.joined(separator: "\n"))
             if !result.outcome.isGood {
                 let first = Self.xml(result.messages.first ?? "")
-                out += "<failure type=\"\(result.outcome.rawValue)\" message=\"\(first)\">\(detail)\n\(Self.xml(result.reproduce))</failure>"
+                out +=
+                    "<failure type=\"\(result.outcome.rawValue)\" message=\"\(first)\">\(detail)\n\(Self.xml(result.reproduce))</failure>"
             } else if result.outcome == .skipped {
                 out += "<skipped message=\"\(Self.xml(result.messages.first ?? ""))\"/>"
             } else if !detail.isEmpty {

@@ -19,4 +19,6 @@ struct BerthctlCommand: ParsableCommand {
             MetricsCommand.self,
             LogCommand.self, BackupCommand.self, VaultCommand.self,
         ])
+
+    static func main() { main(GlobalOptions.moved(Array(CommandLine.arguments.dropFirst()))) }
 }

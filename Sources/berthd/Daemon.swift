@@ -143,7 +143,10 @@ struct Daemon {
             BackgroundService(name: "retention") {
                 await Housekeeping(store: store, answers: answers, retention: retention, clock: clock, logger: logger).run()
             },
-            StoreWatch(store: store, logger: logger),
+            StoreWatch(store: store, clock: clock, logger: logger) {
+                signal.raiseAll()
+                scheduler.wakeUp()
+            },
             BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
             BackgroundService(name: "dispatcher") { await dispatcher.run() },
             BackgroundService(name: "syncs") { await syncs.run() },

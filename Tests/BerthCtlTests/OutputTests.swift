@@ -27,6 +27,18 @@ extension Ctl {
             #expect(daemon.requests.map(\.target) == ["/v1/connections"])
         }
 
+        @Test func optionsMayStandBeforeTheNoun() async throws {
+            // Would break: scripts that say `berthctl --socket PATH NOUN VERB`.
+            let list = list
+            let daemon = try ScriptedDaemon { _ in ScriptedDaemon.json(list) }
+            for arguments in [["--socket", daemon.path, "--output", "json"], ["--output=json", "--socket=\(daemon.path)"]] {
+                let result = try await Berthctl.run(arguments + ["connection", "list"], socket: nil)
+                #expect(result.status == 0, "\(result.errors)")
+                #expect(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) is [String: Any])
+            }
+            #expect(try await Berthctl.run(["--socket"], socket: nil).status == 64)
+        }
+
         @Test func jsonIsTheAnswerAndNothingElse() async throws {
             // Would break: scripts.
             let list = list

@@ -86,6 +86,21 @@ import Testing
         server.stop()
     }
 
+    @Test func aBodyThatEchoesTheKeyIsCovered() async throws {
+        // Without this a provider that repeats the Authorization header hands the key to the plugin, and to whoever called its action.
+        let server = try ScriptedServer { peer, request, _ in
+            peer.answer(
+                200, [:], Array(#"{"you":"\#(request.headers["authorization"] ?? "")","again":"long-api-key-1","user":"ann"}"#.utf8))
+        }
+        let broker = try outbound(["token": "long-api-key-1"])
+        let target = target(server.url, credential: apiKey(.authorization(scheme: "Bearer")))
+        let answer = try #require(await broker.send(get("/me"), for: target).response)
+        #expect(String(decoding: answer.body, as: UTF8.self) == #"{"you":"Bearer **************","again":"**************","user":"ann"}"#)
+        #expect(answer.headers.contains { $0.name == "berth-masked" })
+        await broker.close()
+        server.stop()
+    }
+
     @Test func withoutCredentialNothingIsAdded() async throws {
         // Without this the token would go to an address that the plugin asked to call unauthenticated.
         let server = try ScriptedServer { peer, _, _ in peer.answer(200) }

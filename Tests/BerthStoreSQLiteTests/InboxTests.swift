@@ -66,6 +66,76 @@ import Testing
         await store.close()
     }
 
+    // Without this thousands of events that wait behind one blocked key would keep all others of their connection from being found, and
+    // those that waited would not come back when the head ends early.
+    @Test func aLongLineBehindABlockedKeyKeepsNobodyElseWaiting() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let now = fixture.clock.now()
+        let head = try await store.accept(fixture.delivery("head", ordering: "a")).event
+        #expect(try await store.leaseEvents(of: fixture.connection, limit: 10, now: now).map(\.id) == [head])
+        let later = now.adding(seconds: 86_400)
+        let failure = AttemptFailure(.retry, "not now")
+        _ = try await store.settle([EventSettlement(event: head, verdict: .retry(at: later, failure))], now: now)
+        for n in stride(from: 0, to: 9000, by: 500) {
+            await withTaskGroup(of: Void.self) { group in
+                for m in n..<n + 500 {
+                    group.addTask { _ = try? await store.accept(fixture.delivery("w\(m)", ordering: "a")) }  // counted below
+                }
+            }
+        }
+        _ = try await store.accept(fixture.delivery("other", ordering: "b"))
+        _ = try await store.accept(fixture.delivery("free"))
+        #expect(try await store.leaseEvents(of: fixture.connection, limit: 10, now: now).map(\.dedupKey) == ["other", "free"])
+        #expect(try await store.leaseEvents(of: fixture.connection, limit: 10, now: now).isEmpty)
+        #expect(try await store.connectionsWithDueEvents(now: now).isEmpty)
+        #expect(try await store.nextEventDue(after: now) == later)
+        // A person ends the head: the line goes on at once, in order.
+        #expect(try await store.cancelEvent(head, now: now))
+        var seen = 0
+        while true {
+            let batch = try await store.leaseEvents(of: fixture.connection, limit: 1000, now: now)
+            if batch.isEmpty { break }
+            seen += batch.count
+            _ = try await store.settle(batch.map { EventSettlement(event: $0.id, verdict: .completed(records: [])) }, now: now)
+        }
+        #expect(seen == 9000)
+        await store.close()
+    }
+
+    // Without this what was accepted while the clock was ahead would wait until the clock comes there again, and syncs would skip
+    // what changed meanwhile.
+    @Test func nothingWaitsForAClockThatWasAhead() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        #expect(try await !store.wasAhead(of: fixture.clock.now()))
+        fixture.clock.advance(seconds: 3 * 86_400)
+        _ = try await store.accept(fixture.delivery("early"))
+        fixture.clock.advance(seconds: -3 * 86_400)
+        let now = fixture.clock.now()
+        #expect(try await store.leaseEvents(of: fixture.connection, limit: 10, now: now).isEmpty)
+        #expect(try await store.wasAhead(of: now))
+        #expect(try await store.clockWasSetBack(to: now).events == 1)
+        #expect(try await store.leaseEvents(of: fixture.connection, limit: 10, now: now).map(\.dedupKey) == ["early"])
+        await store.close()
+    }
+
+    // Without this an operator who has mended the cause waits up to two days for the next attempt.
+    @Test func aRetryIsBroughtForwardByAPerson() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let event = try await store.accept(fixture.delivery("k")).event
+        let now = fixture.clock.now()
+        _ = try await store.leaseEvents(of: fixture.connection, limit: 10, now: now)
+        let retry = EventSettlement.Verdict.retry(at: now.adding(seconds: 86_400), AttemptFailure(.retry, "not now"))
+        _ = try await store.settle([EventSettlement(event: event, verdict: retry)], now: now)
+        #expect(try await store.leaseEvents(of: fixture.connection, limit: 10, now: now).isEmpty)
+        #expect(try await store.replay(EventFilter(ids: [event]), limit: 10, dryRun: false, now: now) == [event])
+        let again = try await store.leaseEvents(of: fixture.connection, limit: 10, now: now)
+        #expect(again.map(\.attempt) == [2])
+        await store.close()
+    }
+
     // Without this one bad record would take its neighbours' effects with it, or leave half of its own.
     @Test func aRefusedRecordParksItsEventAlone() async throws {
         let fixture = try StoreFixture()

@@ -92,6 +92,7 @@ import Testing
         #expect(
             try await ids([.init(field: "duration_seconds", comparison: .gte, value: "11")], sort: "duration_seconds") == ["c11", "c12"])
         #expect(try await ids([.init(field: "revenue", comparison: .lt, value: "3")], sort: "duration_seconds") == ["c1", "c2"])
+        #expect(try await ids([.init(field: "revenue", comparison: .gt, value: "9")], sort: "revenue") == ["c9", "c10", "c11", "c12"])
         #expect(
             try await ids([.init(field: "converted", value: "false"), .init(field: "external_id", comparison: .isIn, value: "c1,c9")]) == [
                 "c1"

@@ -87,7 +87,12 @@ func secret(_ text: String) -> Secret { Secret(copying: Array(text.utf8)) }
         let sealed = store.values.withLock { $0.values.first! }
         for (to, slot) in [(connection(2), "credential/token"), (connection(1), "credential/other"), (connection(1), "webhook/0")] {
             store.values.withLock { $0 = [.init(connection: to, slot: slot): sealed] }
-            await #expect(throws: BerthError.self) { try await Vault.open(over: store, with: VaultKeyring(current: key(1))) }
+            let again = try await Vault.open(over: store, with: VaultKeyring(current: key(1)))
+            #expect(again.damaged.count == 1)
+            await #expect(throws: BerthError.self) {
+                _ = try await again.secret(
+                    slot == "webhook/0" ? .webhook(index: 0) : .credential(field: String(slot.dropFirst(11))), of: to)
+            }
         }
     }
 

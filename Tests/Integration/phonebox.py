@@ -18,6 +18,8 @@ class Phonebox:
         self.requests = []
         # Page number: (status, headers) answered instead, or an event that the answer waits for.
         self.refusals, self.gates = {}, {}
+        # Page number: the next one it names, instead of what comes next.
+        self.nexts = {}
         self.waiting = threading.Event()
         phonebox = self
 
@@ -50,7 +52,8 @@ class Phonebox:
         status, headers = self.refusals.get(page, (200, {}))
         part = self.calls[(page - 1) * self.PAGE:page * self.PAGE]
         calls = [{"id": call, "from": "+12025550143", "to": "+18885550199", "seconds": 5} for call in part]
-        body = json.dumps({"calls": calls, "next": page + 1 if page * self.PAGE < len(self.calls) else None}).encode()
+        follows = page + 1 if page * self.PAGE < len(self.calls) else None
+        body = json.dumps({"calls": calls, "next": self.nexts.get(page, follows)}).encode()
         try:
             handler.send_response(status)
             for name, value in headers.items():

@@ -280,6 +280,16 @@ class FeedOverRestarts(unittest.TestCase):
         self.berthd.stop()
         self.mock.stop()
 
+    def test_an_id_of_another_life_begins_now(self):
+        # Would break: after a backup was put back, subscribers are told nothing until its count has caught up.
+        feed = Feed(self.berthd, last=99_999_999)
+        self.assertEqual(self.berthd.webhook(self.path, json.dumps({"event": "completed", "call_id": "later"}).encode()).status, 202)
+        wait_for(lambda: self.created(feed.items), 10, "the record on the feed")
+        feed.close()
+        for text in ("abc", "-1", "1.5"):
+            answer = self.berthd.control("GET", "/v1/feed", headers={"Last-Event-ID": text})
+            self.assertEqual((answer.status, answer.json["code"]), (400, "invalid_request"), text)
+
     def created(self, items):
         return [data["external_id"] for _, topic, data in items if topic == "record.created"]
 

@@ -73,6 +73,11 @@ class HostileHTTP(unittest.TestCase):
                 if not wire.raw(b"100000\r\n" + b"x" * (1 << 20) + b"\r\n"):
                     break
             self.assertEqual(wire.answer().status, 413)
+        # And whoever looks for the missing delivery finds what became of it.
+        told = wait_for(lambda: [e for e in self.berthd.get("/v1/audit?kind=webhook.refused&limit=50")["items"] if "too_large" in e["detail"]],
+                        10, "the audit entry")
+        self.assertEqual((told[0]["address"], told[0]["actor"]), ("127.0.0.1", "provider"))
+        self.assertIn("connection", told[0])
         rss = lambda text: next(float(line.split()[1]) for line in text.splitlines() if line.startswith("process_resident_memory_bytes"))
         self.assertLess(rss(self.berthd.control("GET", "/metrics").body.decode()) - rss(before), 48 << 20)
 

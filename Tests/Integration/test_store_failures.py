@@ -157,6 +157,18 @@ class Versions(unittest.TestCase):
         self.restart()
         self.assertEqual(self.berthd.get("/v1/plugins")["items"], [])
 
+    def test_a_version_is_gone_back_to_after_a_restart(self):
+        # Would break: the version before is on the disk, and an operator who restarted first can't get it back.
+        version = lambda: self.berthd.get("/v1/plugins/evil")["version"]
+        for name, number in (("one", "1.0.0"), ("two", "2.0.0")):
+            self.assertEqual(self.berthd.control("POST", "/v1/plugins", {"path": self.build(name, number)}).status, 201)
+        self.restart()
+        self.assertEqual(version(), "2.0.0")
+        self.assertEqual(self.berthd.post("/v1/plugins/evil/rollback")["version"], "1.0.0")
+        self.restart()
+        self.assertEqual(version(), "1.0.0")
+        self.assertEqual(self.berthd.post("/v1/plugins/evil/rollback")["version"], "2.0.0")
+
     def test_a_packaged_plugin_stays_removed_and_comes_back_by_reload(self):
         self.build("bundles", "1.0.0")
         self.restart()

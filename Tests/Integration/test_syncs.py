@@ -1,12 +1,16 @@
 """Sync runs as the store and the provider see them: where the next one begins, where a killed one goes on, how one is stopped."""
 
+import json
 import os
+import pathlib
 import re
 import shutil
+import tempfile
 import time
 import unittest
 from datetime import datetime, timedelta
 
+from phonebox import Phonebox, template
 from rig import ROOT, Berthd, Mock, wait_for
 
 
@@ -60,6 +64,19 @@ class Syncs(unittest.TestCase):
         self.assertLessEqual(done["pages"], whole["pages"] + 1, (before["pages"], done["pages"], whole["pages"]))
         self.assertEqual(whole["counts"]["created"], 0)
 
+    def test_a_zone_that_there_is_not_is_refused(self):
+        # Would break: a schedule that never runs, on a connection that looks well.
+        for path, method, body in (
+            ("/v1/connections", "POST", self.mock.connection("ringba", name="mars", streams={"calls": {"schedule": "cron 0 3 * * * tz=Mars/Phobos"}})),
+            (f"/v1/connections/{self.connection['id']}", "PATCH", {"streams": {"calls": {"schedule": "cron 0 3 * * * tz=Mars/Phobos"}}}),
+        ):
+            answer = self.berthd.control(method, path, body)
+            self.assertEqual((answer.status, answer.json["code"]), (400, "invalid_request"), answer)
+            self.assertIn("Mars/Phobos", answer.json["detail"])
+            self.assertIn("streams.calls.schedule", answer.json["detail"])
+        good = {"streams": {"calls": {"schedule": "cron 0 3 * * * tz=Europe/Berlin"}}}
+        self.assertEqual(self.berthd.control("PATCH", f"/v1/connections/{self.connection['id']}", good).status, 200)
+
     def test_a_daemon_that_waits_for_its_schedules_sleeps(self):
         # Would break: a whole processor for looking at schedules, and everything else slow beside it.
         self.berthd.post("/v1/connections", self.mock.connection("ringba", name="scheduled"))
@@ -85,6 +102,33 @@ class Syncs(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 10)
         self.mock.request("PUT", "/_mock/faults", {"faults": []})
         self.assertEqual(self.ended(self.sync())["status"], "success")
+
+
+class Circles(unittest.TestCase):
+    def test_paging_in_circles_ends(self):
+        # Would break: a provider whose second page names the first one again is asked for ever.
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-circles-"))
+        provider = Phonebox(100)
+        berthd = Berthd(folder / "state", bundles=folder / "bundles")
+        template(folder / "bundles")
+        berthd.start()
+        try:
+            connection = berthd.post("/v1/connections", provider.connection("round", streams={"calls": {"schedule": ""}}))
+            provider.nexts = {2: 1}
+            run = berthd.post(f"/v1/connections/{connection['id']}/streams/calls/sync")
+            done = wait_for(lambda: (lambda r: r if r["status"] not in ("queued", "running") else None)(berthd.get(f"/v1/runs/{run['id']}")), 60, "the run")
+            self.assertEqual(done["status"], "failed", done)
+            self.assertIn("circles", json.dumps(done))
+            self.assertLess(len(provider.requests), 40)
+            # And a long way that only looks like one is gone to its end.
+            provider.nexts = {}
+            run = berthd.post(f"/v1/connections/{connection['id']}/streams/calls/sync", {"mode": "full"})
+            done = wait_for(lambda: (lambda r: r if r["status"] not in ("queued", "running") else None)(berthd.get(f"/v1/runs/{run['id']}")), 60, "the run")
+            self.assertEqual(done["status"], "success", done)
+        finally:
+            berthd.stop()
+            provider.stop()
+            shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

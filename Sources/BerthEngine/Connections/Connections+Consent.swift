@@ -98,7 +98,7 @@ extension Connections {
                 AuditEntry(
                     at: clock.now(), kind: kind, actor: "berthd", connection: id,
                     detail: "\(connection.provider)/\(connection.name)\(detail)",
-                    address: nil)
+                    address: AuditOrigin.address)
             ])
         } catch {
             logger.error("a grant's change could not be noted", metadata: ["connection": "\(id)", "kind": "\(kind)", "error": "\(error)"])

@@ -104,6 +104,11 @@ public actor Connections {
     /// Stops or restarts dispatch and syncs; deliveries are kept all the while. Resuming clears an error.
     public func setPaused(_ isPaused: Bool, _ id: ConnectionID, actor: String) async throws(BerthError) -> Connection {
         var connection = try existing(id)
+        guard connection.status != .disconnected else {
+            throw BerthError(
+                .conflict, "connection '\(connection.name)' is disconnected: it has no secrets any more",
+                hint: "berthctl connection set-credentials \(connection.name), or berthctl connection connect \(connection.name)")
+        }
         connection.status = isPaused ? .paused : .active
         if !isPaused {
             connection.consecutiveFailures = 0
@@ -142,14 +147,15 @@ public actor Connections {
         // It took its time: what was changed meanwhile stays.
         var connection = try existing(id)
         switch result {
-        case .success where connection.status == .error:
+        case .success:
+            connection.lastError = nil
+            guard connection.status == .error else { break }
             connection.status = .active
             connection.consecutiveFailures = 0
-            connection.lastError = nil
         case .failure(let failure) where failure.status == .authDenied || failure.status == .authExpired:
             if connection.status == .active { connection.status = .error }
             connection.lastError = failure.message
-        default: break
+        case .failure(let failure): connection.lastError = failure.message
         }
         try await store.updateConnection(connection)
         directory.update(id) { [connection] current in current = connection }
@@ -242,7 +248,7 @@ public actor Connections {
         try await store.audit([
             AuditEntry(
                 at: clock.now(), kind: kind, actor: actor, connection: connection.id,
-                detail: "\(connection.provider)/\(connection.name) in \(connection.workspace)", address: nil)
+                detail: "\(connection.provider)/\(connection.name) in \(connection.workspace)", address: AuditOrigin.address)
         ])
     }
 }

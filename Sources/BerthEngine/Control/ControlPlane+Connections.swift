@@ -32,6 +32,7 @@ extension ControlPlane {
         guard let workspace = WorkspaceName(request.workspace ?? "default") else {
             throw BerthError(.invalid, "workspace: '\(request.workspace ?? "")' must be 1 to 64 of a-z, 0-9, '-' and '_'")
         }
+        try checkZones(request.streams)
         let draft = draft(
             name: request.name, request.base_url, request.credentials, request.settings, request.webhook, request.streams)
         let created = try await connections.create(provider: provider, workspace: workspace, draft, actor: caller.actor)
@@ -41,6 +42,7 @@ extension ControlPlane {
 
     public func changeConnection(_ id: String, _ request: ConnectionChange, _ caller: Caller) async throws(BerthError) -> ConnectionView {
         let connection = try connections.find(id)
+        try checkZones(request.streams)
         let draft = draft(
             name: request.name, request.base_url, request.credentials, request.settings, request.webhook, request.streams)
         let changed = try await connections.update(connection.id, draft, actor: caller.actor)
@@ -184,6 +186,16 @@ extension ControlPlane {
             throw BerthError(.unsupported, "plugin '\(connection.provider)' is not loaded", hint: "berthctl plugin list")
         }
         return manifest
+    }
+
+    /// Zones are files of this machine: whoever drafts a connection does not know them.
+    private func checkZones(_ streams: [String: NewConnection.Stream]?) throws(BerthError) {
+        for (name, stream) in (streams ?? [:]).sorted(by: { $0.key < $1.key }) where !stream.schedule.isEmpty {
+            do { try scheduler.check(stream.schedule) } catch {
+                guard error.code.rawValue.hasPrefix("zone") else { continue }
+                throw BerthError(.invalid, "streams.\(name).schedule: \(error.message)", hint: error.hint)
+            }
+        }
     }
 
     private func draft(

@@ -82,7 +82,8 @@ public struct ControlPlane: ControlOperations {
     /// Appends to the audit log.
     func audit(_ kind: String, _ caller: Caller, _ connection: ConnectionID?, _ detail: String) async throws(BerthError) {
         try await store.audit([
-            AuditEntry(at: clock.now(), kind: kind, actor: caller.actor, connection: connection, detail: detail, address: nil)
+            AuditEntry(
+                at: clock.now(), kind: kind, actor: caller.actor, connection: connection, detail: detail, address: AuditOrigin.address)
         ])
     }
 

@@ -98,7 +98,9 @@ public actor FeedReader {
 
     /// The next batch, at most 500 notices, never empty; waits for one. nil when the task is cancelled.
     public func next() async throws -> [Notice]? {
-        if position == nil { position = try await feed.lastSequence() }
+        // An id of the future is of another life of the database, such as before a backup was put back.
+        let newest = position == nil || position ?? 0 > 0 ? try await feed.lastSequence() : 0
+        if position == nil || position ?? 0 > newest { position = newest }
         while !Task.isCancelled {
             let batch = try await feed.batch(after: position ?? 0, limit: 500)
             if let last = batch.last {

@@ -104,6 +104,14 @@ public struct Intake: WebhookReceiver {
         }
     }
 
+    public func gaveUp(_ delivery: RawDelivery, _ error: BerthError) {
+        guard let connection = directory.entry(provider: delivery.provider, connection: delivery.connection)?.connection else { return }
+        let entry = AuditEntry(
+            at: clock.now(), kind: "webhook.refused", actor: "provider", connection: connection.id,
+            detail: RefusedText.detail(delivery, error, ""), address: delivery.remoteAddress)
+        Task { await refusals.record(entry, code: error.code) }
+    }
+
     /// Writes counts of suppressed refusals that are still in memory; to be called every few seconds and at the end.
     public func flushRefusals() async { await refusals.flush(now: clock.now()) }
 

@@ -107,6 +107,9 @@ public actor Scheduler {
         }
     }
 
+    /// Whether a schedule can be followed on this machine. Throws `schedule_invalid`, `zone_unknown` and the like.
+    public nonisolated func check(_ text: String) throws(BerthError) { _ = try zones.zone(try Schedule(text).zoneName) }
+
     /// The same after every restart; streams of one connection differ as connections do (FNV-1a over the name).
     private static func seed(_ connection: ConnectionID, _ stream: StreamName) -> UInt64 {
         stream.text.utf8.reduce(connection.low) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }

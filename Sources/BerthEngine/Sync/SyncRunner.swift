@@ -152,6 +152,9 @@ actor RunPageSink: PageSink {
     private let entities: StreamEntities
     private let parts: SyncRunner
     private var equalCheckpoints = 0
+    /// How often a position came again after others: paging that goes in circles. By hash, so that long runs cost little.
+    private var positions: [Int: UInt8] = [:]
+    private static let positionsMax = 100_000
     private(set) var pages = 0
     private(set) var counts = RunCounts()
     private(set) var checkpoint: Checkpoint?
@@ -174,9 +177,17 @@ actor RunPageSink: PageSink {
 
     func commit(_ records: [RecordChange], checkpoint next: Checkpoint) async throws(BerthError) {
         if next == checkpoint { equalCheckpoints += 1 } else { equalCheckpoints = 0 }
-        guard equalCheckpoints < 2 else {
+        var circles: UInt8 = 0
+        if next != checkpoint, positions.count < Self.positionsMax {
+            circles = positions[next.hashValue, default: 0]
+            positions[next.hashValue] = circles == .max ? circles : circles + 1
+        }
+        guard equalCheckpoints < 2, circles < 3 else {
             let error = BerthError(
-                "cursor_stalled", "the provider's paging stands still: the same position came three times in a row",
+                "cursor_stalled",
+                equalCheckpoints < 2
+                    ? "the provider's paging goes in circles: the same position came for the fourth time"
+                    : "the provider's paging stands still: the same position came three times in a row",
                 hint: "look at the provider's answers; berthctl log level debug shows the requests")
             failure = AttemptFailure(.internal, "cursor_stalled: \(error.message)")
             throw error

@@ -38,9 +38,9 @@ public final class ExchangeDesk: Sendable {
     }
 
     /// Sends `request`. The answer stays on disk until `settled(_:)`.
-    func exchange(_ request: TokenRequest, of connection: ConnectionID, key: Secret, basis: [UInt8], isOwnAddress: Bool) async -> Result<
-        ExchangeReply, GrantFailure
-    > {
+    func exchange(
+        _ request: TokenRequest, of connection: ConnectionID, key: Secret, basis: [UInt8], isOwnAddress: Bool, timeoutSeconds: Int = 60
+    ) async -> Result<ExchangeReply, GrantFailure> {
         guard let egress = egress(connection) else {
             return .failure(
                 GrantFailure(message: "there is no connection \(connection) any more", hint: "berthctl connection list", isFinal: true))
@@ -49,7 +49,7 @@ public final class ExchangeDesk: Sendable {
         let job = ExchangeJob(
             connection: connection.description, url: request.url, headers: request.headers.flatMap { [$0.name, $0.value] },
             body: request.body,
-            timeoutSeconds: 60, isOwnAddress: isOwnAddress, egress: egress, userAgent: userAgent,
+            timeoutSeconds: timeoutSeconds, isOwnAddress: isOwnAddress, egress: egress, userAgent: userAgent,
             replyPath: replyPath(connection), key: keyBytes, basis: basis)
         return await onThread(of: request.url) { self.run(job, connection, keyBytes) }
     }

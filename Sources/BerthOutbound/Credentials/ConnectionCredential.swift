@@ -42,8 +42,12 @@ struct ConnectionCredential {
             if let secret = found[placement.field] { placed.append((placement.place, secret)) }
         }
         var hidden = Array(found.values)
-        if let basic { hidden.append(Self.basicValue(basic)) }
-        mask = SecretMask(hidden)
+        var inBodies = found.filter { $0.key != "username" }.map(\.value)
+        if let basic {
+            hidden.append(Self.basicValue(basic))
+            inBodies.append(Self.basicValue(basic))
+        }
+        mask = SecretMask(hidden, inBodies: inBodies)
     }
 
     /// Lower-case names of the headers it sets; the plugin's own of that name are dropped.

@@ -7,9 +7,32 @@ import Glibc
 /// Finds secrets however they are percent-encoded and writes `***` in their place.
 struct SecretMask {
     private let secrets: [Secret]
+    private let inBodies: [Secret]
 
-    /// Secrets under 4 bytes are left alone: masking them would destroy the text and hide nothing worth hiding.
-    init(_ secrets: [Secret]) { self.secrets = secrets.filter { $0.count >= 4 }.sorted { $0.count > $1.count } }
+    /// Secrets under 4 bytes are left alone: masking them would destroy the text and hide nothing worth hiding. `inBodies`: those that
+    /// are hidden in bodies as well, from 8 bytes on; a user name stands there by right.
+    init(_ secrets: [Secret], inBodies: [Secret] = []) {
+        self.secrets = secrets.filter { $0.count >= 4 }.sorted { $0.count > $1.count }
+        self.inBodies = inBodies.filter { $0.count >= 8 }
+    }
+
+    /// Writes asterisks over secrets that a provider repeats in a body, as many as there were bytes; whether there was one.
+    func cover(_ body: inout [UInt8]) -> Bool {
+        var isFound = false
+        for secret in inBodies {
+            secret.withBytes { needle in
+                body.withUnsafeMutableBytes { hay in
+                    var start = 0
+                    while let at = Self.find(UnsafeRawBufferPointer(rebasing: hay[start...]), needle) {
+                        isFound = true
+                        for index in (start + at)..<(start + at + needle.count) { hay[index] = UInt8(ascii: "*") }
+                        start += at + needle.count
+                    }
+                }
+            }
+        }
+        return isFound
+    }
 
     /// The text without secrets.
     func mask(_ text: String) -> String {
@@ -35,18 +58,18 @@ struct SecretMask {
 
     /// Whether a secret stands plainly in the bytes.
     func occurs(in bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { hay in secrets.contains { secret in secret.withBytes { Self.contains(hay, $0) } } }
+        bytes.withUnsafeBytes { hay in secrets.contains { secret in secret.withBytes { Self.find(hay, $0) != nil } } }
     }
 
-    private static func contains(_ hay: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) -> Bool {
-        guard let base = hay.baseAddress, let wanted = needle.baseAddress, let first = needle.first else { return false }
+    private static func find(_ hay: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) -> Int? {
+        guard let base = hay.baseAddress, let wanted = needle.baseAddress, let first = needle.first else { return nil }
         var offset = 0
         // memchr reads many bytes at a time; bodies have megabytes.
         while offset + needle.count <= hay.count, let found = memchr(base + offset, Int32(first), hay.count - needle.count - offset + 1) {
-            if memcmp(found, wanted, needle.count) == 0 { return true }
+            if memcmp(found, wanted, needle.count) == 0 { return base.distance(to: UnsafeRawPointer(found)) }
             offset = base.distance(to: UnsafeRawPointer(found)) + 1
         }
-        return false
+        return nil
     }
 
     /// The end of `needle` in `bytes` at `start`, each byte plain, as `%XX`, or a space as `+`; nil: not there.

@@ -55,6 +55,9 @@ struct BundleCopy {
         }
     }
 
+    /// Whether a version before this one is kept.
+    var hasPrevious: Bool { FileManager.default.fileExists(atPath: previous) }
+
     /// Changes places with the version before, so that the next start finds that one; without one the copy only leaves its
     /// place, and a bundle of the package below another folder is found again.
     func swapBack() throws(BerthError) {

@@ -192,6 +192,19 @@ public final class PluginRuntime: PluginHost {
         try await exclusively { () async throws(BerthError) in
             guard self.installed.withLock({ $0[provider] != nil }) else { throw Self.unknown(provider) }
             guard let previous = self.installed.withLock({ $0[provider]?.previous }) else {
+                // After a restart only the files know the version before.
+                let copy = self.copy(of: provider)
+                if copy.hasPrevious {
+                    try copy.swapBack()
+                    do throws(BerthError) {
+                        return try await self.load(
+                            try PluginBundle(
+                                path: "\(self.configuration.managedDirectory)/\(provider)", policy: self.configuration.signatures))
+                    } catch {
+                        try copy.swapBack()
+                        throw error
+                    }
+                }
                 throw BerthError(
                     .conflict, "plugin '\(provider)' has no generation before this one", hint: "reload a bundle of the version you want")
             }

@@ -3,6 +3,7 @@
 
 import BerthControlAPI
 import BerthModel
+import BerthSeams
 import HTTPTypes
 import NIOCore
 
@@ -31,6 +32,13 @@ struct ControlDispatch: Sendable {
     let version: String
 
     func perform(_ call: ControlCall) async throws(BerthError) -> Reply {
+        let outcome: Result<Reply, BerthError> = await AuditOrigin.$address.withValue("unix:pid=\(call.caller.pid)") {
+            do throws(BerthError) { return .success(try await dispatch(call)) } catch { return .failure(error) }
+        }
+        return try outcome.get()
+    }
+
+    private func dispatch(_ call: ControlCall) async throws(BerthError) -> Reply {
         let caller = call.caller
         switch call.route.operation {
         case .status: return .json(.ok, try await operations.status())

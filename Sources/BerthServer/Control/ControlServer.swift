@@ -129,7 +129,12 @@ public struct ControlServer: Service {
         }
         let query = try route.query(from: parts.count > 1 ? parts[1] : "")
         if route.operation == .feed {
-            let lastID = Self.lastEventID.flatMap { request.headers[$0] }.flatMap { Int64($0) }
+            let text = Self.lastEventID.flatMap { request.headers[$0] }
+            let lastID = text.flatMap { Int64($0) }
+            if let text, lastID == nil || lastID ?? 0 < 0 {
+                throw BerthError(
+                    .invalid, "Last-Event-ID: '\(text.prefix(40))' is no id of the feed", hint: "leave it out to begin with what comes now")
+            }
             return .feed(try await operations.feed(after: lastID, query))
         }
         guard let body = try await reader.collect(upTo: bodyBytesMax) else {

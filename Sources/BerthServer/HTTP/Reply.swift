@@ -6,6 +6,7 @@ import FoundationEssentials
 import HTTPTypes
 import HummingbirdCore
 import NIOCore
+import NIOHTTP1
 
 /// A whole answer.
 struct Reply: Sendable {
@@ -36,7 +37,7 @@ struct Reply: Sendable {
         let status = status ?? ErrorStatus.of(error)
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let problem = Problem(error, status: status.code, title: status.reasonPhrase)
+        let problem = Problem(error, status: status.code, title: HTTPResponseStatus(statusCode: status.code).reasonPhrase)
         // A struct of texts and numbers always encodes; an empty body would only hide the status' meaning.
         let body = (try? encoder.encode(problem)).map { ByteBuffer(bytes: $0) }
         var reply = Reply(status, contentType: "application/problem+json", body: body)

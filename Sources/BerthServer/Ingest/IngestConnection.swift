@@ -155,14 +155,14 @@ final class IngestConnection: ChannelDuplexHandler {
         guard head.headers[canonicalForm: "host"].count <= 1 else { return refuse(IngestReply.twoHosts, request) }
         if let refusal = request.target.refusal { return refuse(refusal, request) }
         guard let length = request.announcedLength else { return refuse(IngestReply.badLength, request) }
-        guard length <= shared.bodyBytesMax else { return refuse(tooLarge(length), request) }
+        guard length <= shared.bodyBytesMax else { return giveUp(tooLarge(length), request) }
         if request.expectsContinue, let context { context.writeAndFlush(wrapOutboundOut(IngestReply.continueLine), promise: nil) }
         phase = .receiving(request)
     }
 
     private func receive(_ buffer: ByteBuffer, _ request: IngestRequest) {
         let size = buffer.readableBytes
-        guard request.body.count + size <= shared.bodyBytesMax else { return refuse(tooLarge(request.body.count + size), request) }
+        guard request.body.count + size <= shared.bodyBytesMax else { return giveUp(tooLarge(request.body.count + size), request) }
         heldBytes += size
         let held = shared.bodyBytesInFlight.add(size, ordering: .relaxed).newValue
         guard held <= shared.limits.bodyBytesInFlightMax else { return refuse(IngestReply.memoryFull, request) }
@@ -187,8 +187,11 @@ final class IngestConnection: ChannelDuplexHandler {
             }
         case .consentReturn:
             let (consent, fields) = (shared.consent, PercentDecoding.fields(request.query))
+            // Link scanners look at what they find; a look must not spend the state and the code.
+            guard request.head.method != .HEAD else { return finish(IngestReply.healthy) }
+            let address = remoteAddress
             finishLater {
-                let (status, text) = await consent(fields)
+                let (status, text) = await AuditOrigin.$address.withValue(address) { await consent(fields) }
                 return IngestReply.page(status, text)
             }
         case .refused(let reply): finish(reply)
@@ -204,11 +207,21 @@ final class IngestConnection: ChannelDuplexHandler {
         }
     }
 
-    private func tooLarge(_ size: Int) -> Reply {
-        .problem(
-            BerthError(
-                .tooLarge, "the body has \(size) bytes or more, at most \(shared.bodyBytesMax) are taken",
-                hint: "the limit is [server] max_body_bytes"))
+    private func tooLarge(_ size: Int) -> BerthError {
+        BerthError(
+            .tooLarge, "the body has \(size) bytes or more, at most \(shared.bodyBytesMax) are taken",
+            hint: "the limit is [server] max_body_bytes")
+    }
+
+    private func giveUp(_ error: BerthError, _ request: IngestRequest) {
+        note(error, request)
+        refuse(.problem(error), request)
+    }
+
+    /// For the audit log of the connection that the path names.
+    private func note(_ error: BerthError, _ request: IngestRequest) {
+        guard case .webhook(let target) = request.target else { return }
+        shared.receiver.gaveUp(request.delivery(to: target, from: remoteAddress), error)
     }
 
     // MARK: Answers
@@ -301,7 +314,10 @@ final class IngestConnection: ChannelDuplexHandler {
         case .receiving(let request):
             let age = now - request.began
             let least = age > .seconds(5) ? Int(age.nanoseconds / 1_000_000_000) * shared.limits.bodyBytesPerSecondMin : 0
-            guard now < deadline, request.body.count >= least else { return answerAndClose(IngestReply.timedOut) }
+            guard now < deadline, request.body.count >= least else {
+                note(IngestReply.tooSlow, request)
+                return answerAndClose(IngestReply.timedOut)
+            }
             arm(at: min(deadline, now + .seconds(1)))
         case .idle, .lingering:
             guard now < deadline else { return close() }

@@ -13,8 +13,8 @@ enum IngestReply {
     static let healthy = Reply(.ok, contentType: "text/plain", body: ByteBuffer(string: "ok\n"))
     static let badLength = Reply.problem(BerthError(.invalid, "the Content-Length is no length"))
     static let twoHosts = Reply.problem(BerthError(.invalid, "the request has more than one Host field"))
-    static let timedOut = Reply.problem(
-        BerthError(.invalid, "the request took too long", hint: "send the whole body at once"), status: .requestTimeout)
+    static let tooSlow = BerthError(.invalid, "the request took too long", hint: "send the whole body at once")
+    static let timedOut = Reply.problem(tooSlow, status: .requestTimeout)
     static let memoryFull = Reply.problem(
         BerthError(
             .overloaded, "too many bodies are being received", hint: "send again later", isRetryable: true, retryAfter: .seconds(1)))

@@ -30,7 +30,8 @@ extension SQLiteStore {
 
     public func replay(_ filter: EventFilter, limit: Int, dryRun: Bool, now: Timestamp) async throws(BerthError) -> [EventID] {
         let found = try await read { database in
-            var query = ReadQuery("SELECT e.id FROM event e JOIN connection c ON c.number = e.connection WHERE e.state >= 4")
+            var query = ReadQuery(
+                "SELECT e.id FROM event e JOIN connection c ON c.number = e.connection WHERE (e.state >= 4 OR e.state = 2)")
             Self.append(filter, to: &query)
             query.append(" ORDER BY e.sequence LIMIT ?", Int64(max(1, limit)))
             return try query.all(database) { EventID($0.text(0)) }.compactMap { $0 }
@@ -46,7 +47,12 @@ extension SQLiteStore {
                     UPDATE event SET state = 0, attempt = 0, deaths = 0, due = ?2, settled = NULL, unsupported = 0, failure = NULL
                     WHERE id = ?1 AND state >= 4
                     """)
+                // What waits for its next attempt has it now.
+                let hasten = try writer.statement("UPDATE event SET due = ?2 WHERE id = ?1 AND state = 2")
                 return try ids.filter { id in
+                    hasten.bind(1, id.description)
+                    hasten.bind(2, now.milliseconds)
+                    if try hasten.run() == 1 { return true }
                     update.bind(1, id.description)
                     update.bind(2, now.milliseconds)
                     return try update.run() == 1

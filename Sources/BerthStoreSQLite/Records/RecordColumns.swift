@@ -36,7 +36,12 @@ struct RecordColumns {
     }
 
     /// The sort column; default: time of creation.
-    func sort(_ name: String?) throws -> Column { try column(name ?? "created_at") }
+    func sort(_ name: String?) throws -> Column {
+        let column = try column(name ?? "created_at")
+        // Decimals are kept as text, exactly, and are in order as numbers.
+        guard column.type == .decimal else { return column }
+        return Column(sql: "CAST(\(column.sql) AS NUMERIC)", type: .decimal)
+    }
 
     func append(_ condition: RecordQuery.Condition, to query: inout ReadQuery) throws {
         let column = try column(condition.field)

@@ -97,7 +97,8 @@ struct RequestsCommand: ParsableCommand {
             session.show(
                 list: try session.ask("GET", "/v1/requests" + query),
                 [
-                    ("AT", "at"), ("PROVIDER", "provider"), ("METHOD", "method"), ("HOST", "host"), ("PATH", "path"), ("STATUS", "status"),
+                    ("AT", "at"), ("PROVIDER", "provider"), ("CONNECTION", "connection"),
+                    ("METHOD", "method"), ("HOST", "host"), ("PATH", "path"), ("STATUS", "status"),
                     ("FAILURE", "failure"), ("SECONDS", "duration_seconds"), ("WAITED", "waited_seconds"), ("TRIES", "tries"),
                 ])
         }

@@ -1,22 +1,34 @@
-// Looks after the store: its free space, and that it writes. Ends the daemon when it can't write any more: the service
-// manager starts it again, and the new start recovers what is on the disk. Going on would only refuse everything and hide the
-// disk's failure.
+// Looks after the store: its free space, the times in it when the clock is set back, and that it writes. Ends the daemon when
+// it can't write any more: the service manager starts it again, and the new start recovers what is on the disk. Going on
+// would only refuse everything and hide the disk's failure.
 
 import BerthModel
+import BerthSeams
 import BerthStoreSQLite
 import Logging
 import ServiceLifecycle
 
 struct StoreWatch: Service {
     let store: SQLiteStore
+    let clock: any WallClock
     let logger: Logger
+    /// Called when waiting work became due at once.
+    let onChange: @Sendable () -> Void
 
     func run() async throws {
         let reason = await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
+                    var last = (wall: clock.now(), steady: ContinuousClock.now)
+                    do throws(BerthError) { if try await store.wasAhead(of: last.wall) { await repair(last.wall) } } catch {
+                        logger.error("times in the store can't be checked", metadata: ["error": "\(error)"])
+                    }
                     while !Task.isCancelled {
                         store.lookAtSpace()
+                        let now = (wall: clock.now(), steady: ContinuousClock.now)
+                        let passed = Int64((now.steady - last.steady) / .milliseconds(1))
+                        if now.wall.milliseconds < last.wall.milliseconds + passed - 60_000 { await repair(now.wall) }
+                        last = now
                         do { try await Task.sleep(for: .seconds(2)) } catch { return }
                     }
                 }
@@ -27,5 +39,17 @@ struct StoreWatch: Service {
         guard let reason else { return }
         logger.critical("the store can't write any more: berthd ends", metadata: ["error": "\(reason)"])
         throw reason
+    }
+
+    private func repair(_ now: Timestamp) async {
+        do throws(BerthError) {
+            let (events, streams) = try await store.clockWasSetBack(to: now)
+            logger.warning(
+                "the clock was set back: what waited for later moments is due now",
+                metadata: ["events": "\(events)", "streams": "\(streams)", "hint": "timedatectl shows whether the clock is synchronized"])
+            onChange()
+        } catch {
+            logger.error("times in the store can't be brought back", metadata: ["error": "\(error)"])
+        }
     }
 }

@@ -34,7 +34,11 @@ enum VaultOpening {
             logger.notice("new vault key made: back it up apart from the database", metadata: ["file": "\(file)"])
         }
         let keyring = try VaultKeyring.load(keyFile: file, credentialsDirectory: credentials)
-        return try await Vault.open(over: store, with: keyring)
+        let vault = try await Vault.open(over: store, with: keyring)
+        for damage in vault.damaged {
+            logger.error("a stored secret is damaged", metadata: ["error": "\(damage.message)", "hint": "\(damage.hint ?? "")"])
+        }
+        return vault
     }
 
     /// Changes the key while the daemon runs: a new one is made when it comes from a file of ours, else the service manager's
