@@ -123,7 +123,9 @@ public actor Scheduler {
     ) async throws(BerthError) -> SyncRun {
         let now = clock.now()
         let mode = mode ?? (stream.isIncremental ? .incremental : .full)
-        let lower = mode == .incremental ? since ?? state?.highWater?.adding(seconds: -stream.overlapSeconds) : since
+        // A position in the future was written by a clock that was ahead: how far the last run really came nobody knows.
+        let position = state?.highWater.flatMap { $0 > now ? nil : $0 }
+        let lower = mode == .incremental ? since ?? position?.adding(seconds: -stream.overlapSeconds) : since
         let run = SyncRun(
             id: RunID(clock, entropy), connection: connection.id, provider: connection.provider, stream: stream.name, mode: mode,
             trigger: trigger, status: .queued, since: mode == .full ? nil : lower, until: until ?? now, createdAt: now)

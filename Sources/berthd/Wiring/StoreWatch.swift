@@ -3,14 +3,13 @@
 // would only refuse everything and hide the disk's failure.
 
 import BerthModel
-import BerthSeams
 import BerthStoreSQLite
 import Logging
 import ServiceLifecycle
 
 struct StoreWatch: Service {
     let store: SQLiteStore
-    let clock: any WallClock
+    let clock: SystemClock
     let logger: Logger
     /// Called when waiting work became due at once.
     let onChange: @Sendable () -> Void
@@ -19,16 +18,13 @@ struct StoreWatch: Service {
         let reason = await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask {
-                    var last = (wall: clock.now(), steady: ContinuousClock.now)
-                    do throws(BerthError) { if try await store.wasAhead(of: last.wall) { await repair(last.wall) } } catch {
+                    let start = clock.now()
+                    do throws(BerthError) { if try await store.wasAhead(of: start) { await repair(start) } } catch {
                         logger.error("times in the store can't be checked", metadata: ["error": "\(error)"])
                     }
                     while !Task.isCancelled {
                         store.lookAtSpace()
-                        let now = (wall: clock.now(), steady: ContinuousClock.now)
-                        let passed = Int64((now.steady - last.steady) / .milliseconds(1))
-                        if now.wall.milliseconds < last.wall.milliseconds + passed - 60_000 { await repair(now.wall) }
-                        last = now
+                        if clock.takeStepBack() > 60_000 { await repair(clock.now()) }
                         do { try await Task.sleep(for: .seconds(2)) } catch { return }
                     }
                 }
