@@ -100,7 +100,7 @@ class OAuthProbe(unittest.TestCase):
     def tearDownClass(cls):
         cls.berthd.stop()
         cls.mock.stop()
-        shutil.rmtree(cls.folder)
+        shutil.rmtree(cls.folder, ignore_errors=True)
 
     def add(self, name, token):
         return self.berthd.post("/v1/connections", {

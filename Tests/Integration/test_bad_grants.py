@@ -97,7 +97,7 @@ class TokenEndpoints(unittest.TestCase):
         cls.berthd.stop()
         cls.server.stop()
         cls.trap.stop()
-        shutil.rmtree(cls.folder)
+        shutil.rmtree(cls.folder, ignore_errors=True)
 
     @classmethod
     def serve(cls, peer, method, path, head, body):
@@ -227,7 +227,7 @@ class Consents(unittest.TestCase):
     def tearDownClass(cls):
         cls.berthd.stop()
         cls.mock.stop()
-        shutil.rmtree(cls.folder)
+        shutil.rmtree(cls.folder, ignore_errors=True)
 
     def setUp(self):
         self.mock.fault()
@@ -459,7 +459,7 @@ class TLS(unittest.TestCase):
         self.berthd.stop()
         for server in self.servers:
             server.stop()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def server(self, certificate):
         def script(peer, method, path, head, body):

@@ -19,7 +19,7 @@ class BadConfiguration(unittest.TestCase):
         self.file = self.folder / "berth.toml"
 
     def tearDown(self):
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def run_berthd(self, text, *arguments, environment=None, file=None):
         """Exit status and standard error of a start that must not succeed."""

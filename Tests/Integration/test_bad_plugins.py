@@ -34,7 +34,7 @@ class BadPlugins(unittest.TestCase):
         if self.berthd:
             self.berthd.stop()
         self.mock.stop()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def make(self, name, contents=None, digest=None, machine=platform.machine(), file=None, extra="", change=lambda text: text):
         """A bundle whose library holds `contents`, or what the C template compiles to changed by them."""

@@ -98,7 +98,9 @@ class Operator(unittest.TestCase):
         output = pathlib.Path(self.berthd.folder) / "feed.out"
         with open(output, "wb") as file:
             feed = subprocess.Popen([str(BIN / "berthctl"), "feed", "--topic", "record.created", "--connection", added["id"], "--output", "json",
-                                     "--socket", str(self.berthd.socket)], stdout=file, stderr=subprocess.STDOUT)
+                                     "--socket", str(self.berthd.socket)], stdout=file, stderr=subprocess.STDOUT,
+                                    # Where the tests run in the background it is ignored, and what they start would ignore it too.
+                                    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         try:
             wait_for(lambda: "berth_feed_subscribers 1" in self.berthd.control("GET", "/metrics").body.decode()
                      or self.subscribers() >= 1, 10, "the feed to be open")

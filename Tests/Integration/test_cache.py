@@ -33,7 +33,7 @@ class Cache(unittest.TestCase):
     def tearDownClass(cls):
         cls.berthd.stop()
         cls.mock.stop()
-        shutil.rmtree(cls.folder)
+        shutil.rmtree(cls.folder, ignore_errors=True)
 
     def add(self, name, workspace="acme", account=None):
         """A connection of an account of its own; answers its access token."""

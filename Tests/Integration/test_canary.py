@@ -87,7 +87,7 @@ class Canary(unittest.TestCase):
         cls.berthd.stop()
         cls.mock.stop()
         cls.providers.stop()
-        shutil.rmtree(cls.folder)
+        shutil.rmtree(cls.folder, ignore_errors=True)
 
     @classmethod
     def ask(cls, method, path, body=None):
@@ -258,7 +258,7 @@ class Canary(unittest.TestCase):
         daemon = Berthd(bundles=self.berthd.folder / "none", environment={}).start()
         self.assertEqual(died(daemon.process), os.CLD_KILLED, "a core was dumped")
         self.assertEqual([p for p in daemon.folder.rglob("*core*")], [])
-        shutil.rmtree(daemon.folder)
+        shutil.rmtree(daemon.folder, ignore_errors=True)
 
     @unittest.skipUnless(os.getuid() == 0, "starts the daemon as another user")
     def test_nobody_of_the_same_user_may_look(self):
@@ -284,7 +284,7 @@ class Canary(unittest.TestCase):
             for one in (process, control):
                 one.terminate()
                 one.wait(15)
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def test_planted_leaks_are_found(self):
         # Would break: a search that finds nothing because it looks wrongly.

@@ -21,7 +21,7 @@ class FullRefresh(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.berthd.stop()
-        shutil.rmtree(cls.folder)
+        shutil.rmtree(cls.folder, ignore_errors=True)
 
     def setUp(self):
         self.phonebox = Phonebox()

@@ -107,7 +107,7 @@ class HostileProviders(unittest.TestCase):
         cls.berthd.stop()
         cls.server.stop()
         cls.trap.stop()
-        shutil.rmtree(cls.folder)
+        shutil.rmtree(cls.folder, ignore_errors=True)
 
     @classmethod
     def serve(cls, peer, method, path, head, body):

@@ -36,7 +36,7 @@ class Misbehaviour(unittest.TestCase):
     def tearDown(self):
         self.berthd.stop()
         self.mock.stop()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def post(self, connection, body):
         path = urllib.parse.urlsplit(connection["webhook"]["url"]).path

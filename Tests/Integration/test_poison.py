@@ -22,7 +22,7 @@ class Poison(unittest.TestCase):
 
     def tearDown(self):
         self.berthd.stop()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def post(self, connection, body):
         path = urllib.parse.urlsplit(connection["webhook"]["url"]).path

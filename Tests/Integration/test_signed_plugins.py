@@ -32,7 +32,7 @@ class SignedPlugins(unittest.TestCase):
     def tearDown(self):
         if self.berthd:
             self.berthd.stop()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def daemon(self, keys=("acme",), required=True):
         # In the table [plugins] of the rig's file.
@@ -125,7 +125,7 @@ class SignedPlugins(unittest.TestCase):
             self.assertIn(word, berthd.log())
             self.assertIn(str(berthd.config), berthd.log())
             self.assertNotIn("PRIVATE KEY-----", berthd.log())
-            shutil.rmtree(berthd.folder)
+            shutil.rmtree(berthd.folder, ignore_errors=True)
 
     def test_a_private_key_others_may_read_signs_nothing(self):
         # Would break: the company's signing key lies open and nobody notices.
@@ -153,7 +153,7 @@ class Removal(unittest.TestCase):
         finally:
             berthd.stop()
             mock.stop()
-            shutil.rmtree(berthd.folder)
+            shutil.rmtree(berthd.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

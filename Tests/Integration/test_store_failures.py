@@ -118,7 +118,7 @@ class FailedSync(unittest.TestCase):
         finally:
             berthd.stop()
             mock.stop()
-            shutil.rmtree(berthd.folder)
+            shutil.rmtree(berthd.folder, ignore_errors=True)
 
 
 class Versions(unittest.TestCase):
@@ -129,7 +129,7 @@ class Versions(unittest.TestCase):
 
     def tearDown(self):
         self.berthd.stop()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def build(self, name, version, *defines):
         return str(evil(self.folder / name, version=version, defines=defines))
@@ -192,7 +192,7 @@ class Schedules(unittest.TestCase):
         finally:
             berthd.stop()
             mock.stop()
-            shutil.rmtree(berthd.folder)
+            shutil.rmtree(berthd.folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Syncs(unittest.TestCase):
     def tearDown(self):
         self.berthd.stop()
         self.mock.stop()
-        shutil.rmtree(self.berthd.folder)
+        shutil.rmtree(self.berthd.folder, ignore_errors=True)
 
     def sync(self, **body):
         return self.berthd.post(f"/v1/connections/{self.connection['id']}/streams/calls/sync", body)
@@ -128,7 +128,7 @@ class Circles(unittest.TestCase):
         finally:
             berthd.stop()
             provider.stop()
-            shutil.rmtree(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

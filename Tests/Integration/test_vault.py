@@ -15,7 +15,7 @@ class Rotation(unittest.TestCase):
     def tearDown(self):
         self.berthd.stop()
         self.mock.stop()
-        shutil.rmtree(self.berthd.folder)
+        shutil.rmtree(self.berthd.folder, ignore_errors=True)
 
     def check(self, name="ringba"):
         return self.berthd.post(f"/v1/connections/{name}/check")["ok"]

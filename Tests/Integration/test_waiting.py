@@ -32,7 +32,7 @@ class Waiting(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.berthd.stop()
-        shutil.rmtree(cls.folder)
+        shutil.rmtree(cls.folder, ignore_errors=True)
 
     def runs(self, name, **only):
         runs = self.berthd.get(f"/v1/runs?connection={name}&limit=500")["items"]
