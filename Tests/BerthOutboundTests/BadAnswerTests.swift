@@ -67,11 +67,16 @@ import Testing
 
     @Test func thirtyGigabytesAnnounced() async throws {
         // Without this the daemon would read until its memory ends.
-        let (failure, took) = try await fails { peer in
-            peer.write("HTTP/1.1 200 OK\r\nContent-Length: 32212254720\r\n\r\n")
-            while peer.write([UInt8](repeating: 120, count: 65536)) {}
+        func attempt() async throws -> (AttemptFailure?, Duration) {
+            try await fails { peer in
+                peer.write("HTTP/1.1 200 OK\r\nContent-Length: 32212254720\r\n\r\n")
+                while peer.write([UInt8](repeating: 120, count: 65536)) {}
+            }
         }
-        #expect(failure?.status == .denied)
+        var (failure, took) = try await attempt()
+        // On a busy machine the connection itself may fail before the answer begins: that says nothing of its size.
+        if failure?.status == .remoteDown { (failure, took) = try await attempt() }
+        #expect(failure?.status == .denied, "\(failure?.message ?? "no failure")")
         #expect(failure?.message.contains("33554432") == true)
         #expect(took < .seconds(3))
     }
@@ -83,7 +88,7 @@ import Testing
             let chunk = Array("10000\r\n".utf8) + [UInt8](repeating: 120, count: 65536) + Array("\r\n".utf8)
             while peer.write(chunk) {}
         }) { $0.maxResponseBytes = 4 << 20 }
-        #expect(failure?.status == .denied)
+        #expect(failure?.status == .denied, "\(failure?.message ?? "none")")
     }
 
     @Test func gzipBomb() async throws {
@@ -95,17 +100,22 @@ import Testing
             let chunk = Array((String(block.count, radix: 16) + "\r\n").utf8) + block + Array("\r\n".utf8)
             while peer.write(chunk) {}
         }) { $0.maxResponseBytes = 4 << 20 }
-        #expect(failure?.status == .denied)
+        #expect(failure?.status == .denied, "\(failure?.message ?? "none")")
         #expect(Self.residentBytes() - before < 128 << 20)
     }
 
     @Test func endlessHeaders() async throws {
         // Without the limit headers would grow for ever before any body.
-        let (failure, _) = try await fails { peer in
-            peer.write("HTTP/1.1 200 OK\r\n")
-            while peer.write("X-Filler: " + String(repeating: "y", count: 1000) + "\r\n") {}
+        func attempt() async throws -> AttemptFailure? {
+            try await fails { peer in
+                peer.write("HTTP/1.1 200 OK\r\n")
+                while peer.write("X-Filler: " + String(repeating: "y", count: 1000) + "\r\n") {}
+            }.0
         }
-        #expect(failure?.status == .denied)
+        var failure = try await attempt()
+        // As above: a connection that failed says nothing of the headers.
+        if failure?.status == .remoteDown { failure = try await attempt() }
+        #expect(failure?.status == .denied, "\(failure?.message ?? "none")")
     }
 
     @Test func nobodyListens() async throws {
