@@ -38,7 +38,11 @@ final class ScriptedDaemon: Sendable {
         Thread.detachNewThread { [weak self] in
             while true {
                 let connection = accept(descriptor, nil, nil)
-                guard connection >= 0, let self else { return }
+                guard connection >= 0, let self else {
+                    // Here and not in `deinit`: there the number could be another socket's before this thread asks it again.
+                    close(descriptor)
+                    return
+                }
                 self.serve(connection)
             }
         }
@@ -46,7 +50,6 @@ final class ScriptedDaemon: Sendable {
 
     deinit {
         shutdown(descriptor, Int32(SHUT_RDWR))
-        close(descriptor)
         unlink(path)
     }
 

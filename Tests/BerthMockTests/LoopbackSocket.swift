@@ -59,6 +59,7 @@ final class WebhookSink: Sendable {
     let port: UInt16
     private let descriptor: Int32
     private let received = Mutex<[Delivery]>([])
+    private let arrived = NSCondition()
     private let statuses: Mutex<[Int]>
 
     init(statuses: [Int] = []) throws {
@@ -78,8 +79,12 @@ final class WebhookSink: Sendable {
         Thread.detachNewThread { [weak self] in
             while true {
                 let connection = accept(listener, nil, nil)
-                if connection < 0 { return }
-                guard let sink = self else { return }
+                guard connection >= 0, let sink = self else {
+                    // Nobody else closes it: an accept on a number that was closed would take another listener's connections.
+                    if connection >= 0 { close(connection) }
+                    close(listener)
+                    return
+                }
                 Thread.detachNewThread { while sink.serve(connection) {} }
             }
         }
@@ -88,6 +93,17 @@ final class WebhookSink: Sendable {
     deinit { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     var deliveries: [Delivery] { received.withLock { $0 } }
+
+    /// The first delivery that `matches`: waits up to ten seconds for one that has not come yet.
+    func delivery(where matches: (Delivery) -> Bool) -> Delivery? {
+        let end = Date() + 10
+        arrived.lock()
+        defer { arrived.unlock() }
+        while true {
+            if let found = deliveries.first(where: matches) { return found }
+            guard arrived.wait(until: end) else { return nil }
+        }
+    }
     var url: String { "http://127.0.0.1:\(port)" }
 
     private func serve(_ connection: Int32) -> Bool {
@@ -111,6 +127,7 @@ final class WebhookSink: Sendable {
         let first = lines[0].split(separator: " ").map(String.init)
         let delivery = Delivery(method: first[0], target: first[1], headers: headers, body: Data(data[split.upperBound...].prefix(length)))
         received.withLock { $0.append(delivery) }
+        arrived.withLock { arrived.broadcast() }
         let status = statuses.withLock { $0.isEmpty ? 202 : $0.removeFirst() }
         let answer = Array("HTTP/1.1 \(status) X\r\nContent-Length: 0\r\nRetry-After: 0\r\n\r\n".utf8)
         return send(connection, answer, answer.count, Int32(MSG_NOSIGNAL)) == answer.count

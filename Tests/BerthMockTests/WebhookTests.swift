@@ -112,13 +112,7 @@ import Testing
         let update: [String: Any] = ["buyer_converted": true, "revenue": "77.5"]
         #expect(try mock.json("POST", "/api/v1/calls/update_call/\(uuid)", headers: MockProcess.trackDriveHeaders, update).status == 200)
         _ = try Self.send(mock, "trackdrive", 1)
-        // Other deliveries may come before it.
-        var hit = sink.deliveries.first { $0.object["uuid"] as? String == uuid }
-        for _ in 0..<100 where hit == nil {
-            usleep(50_000)
-            hit = sink.deliveries.first { $0.object["uuid"] as? String == uuid }
-        }
-        let delivery = try #require(hit)
+        let delivery = try #require(sink.delivery { $0.object["uuid"] as? String == uuid })
         #expect(delivery.target == "/hook?event=call_changed" && delivery.object["revenue"] as? String == "77.5")
         #expect(try mock.request("DELETE", "/api/v1/subscriptions/\(id)", headers: MockProcess.trackDriveHeaders).status == 200)
     }

@@ -115,7 +115,11 @@ final class ScriptedServer: Sendable {
         Thread.detachNewThread { [self] in
             while true {
                 let peer = accept(listener, nil, nil)
-                if peer < 0 { return }
+                if peer < 0 {
+                    // Here and not in `stop`: there the number could be another listener's before this thread asks it again.
+                    close(listener)
+                    return
+                }
                 var on: Int32 = 1
                 setsockopt(peer, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(4))
                 counts.withLock { $0.connections += 1 }
@@ -138,7 +142,6 @@ final class ScriptedServer: Sendable {
 
     func stop() {
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
         open.withLock { for socket in $0 { shutdown(socket, Int32(SHUT_RDWR)) } }
     }
 }
