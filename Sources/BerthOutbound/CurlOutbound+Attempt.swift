@@ -21,24 +21,29 @@ struct Exchange {
 }
 
 extension CurlOutbound {
-    /// Sends once and waits for the end; frees the ticket's place.
+    /// Sends and waits for the end; frees the ticket's place. Once, or on a new connection as well when a kept one was dead: that
+    /// counts as a retry and is taken from the connection's budget, `repeatsMax` times.
     func attempt(
         _ prepared: PreparedRequest, _ credential: ConnectionCredential?, _ ticket: Ticket, _ target: OutboundTarget, deadline: Monotonic,
-        begun: Monotonic
+        begun: Monotonic, repeatsMax: Int
     ) async -> TryOutcome {
         let provider = target.provider
         guard let easy = loop.takeHandle() else { preconditionFailure("libcurl has no memory for a request") }
         prepared.apply(to: easy, timeoutNanoseconds: deadline - .now(), configuration: configuration)
-        var isFirst = true
         let transfer = Transfer(
             easy: easy,
             limits: AnswerLimits(
                 bodyBytes: configuration.maxResponseBytes, headerBytes: configuration.maxResponseHeaderBytes,
                 headerCount: configuration.maxResponseHeaders),
-            policy: prepared.policy, approval: prepared.approval, mayRepeat: prepared.isIdempotent
-        ) {
-            self.admissions[provider]?.sending(ticket, isFirst: isFirst, now: .now())
-            isFirst = false
+            policy: prepared.policy, approval: prepared.approval
+        ) { count in
+            if count > 0 {
+                guard prepared.isIdempotent, count <= repeatsMax, self.connections[target.connection]?.budget.withdraw() != false else {
+                    return false
+                }
+            }
+            self.admissions[provider]?.sending(ticket, isFirst: count == 0, now: .now())
+            return true
         }
         running[ticket.id] = transfer
         let code = await withTaskCancellationHandler {
@@ -52,13 +57,17 @@ extension CurlOutbound {
         }
         running[ticket.id] = nil
         leave(ticket, provider, wasSent: transfer.sendingCount > 0)
+        var outcome: TryOutcome
         // A proxy's refusal of a request in the clear looks like an answer; a provider has no such status.
         if code == CURLE_OK, transfer.status > 0, transfer.status != 407 || prepared.policy.proxy == nil {
-            return TryOutcome(answer: transfer, mask: credential?.mask, now: clock.now(), throttles: target.http.throttles)
+            outcome = TryOutcome(answer: transfer, mask: credential?.mask, now: clock.now(), throttles: target.http.throttles)
+        } else {
+            outcome = TryOutcome(
+                code, transfer, label: prepared.label, isIdempotent: prepared.isIdempotent, mask: credential?.mask, limits: configuration,
+                seconds: Double(Monotonic.now() - begun) / 1e9)
         }
-        return TryOutcome(
-            code, transfer, label: prepared.label, mask: credential?.mask, limits: configuration,
-            seconds: Double(Monotonic.now() - begun) / 1e9)
+        outcome.repeats = max(0, transfer.sendingCount - 1)
+        return outcome
     }
 
     /// Ends a try because nobody waits for it any more.

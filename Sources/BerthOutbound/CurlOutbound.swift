@@ -178,7 +178,10 @@ public actor CurlOutbound: Outbound {
                 }
             }
             exchange.tries += 1
-            let outcome = await attempt(prepared, opened?.credential, ticket, target, deadline: deadline, begun: exchange.begun)
+            let outcome = await attempt(
+                prepared, opened?.credential, ticket, target, deadline: deadline, begun: exchange.begun,
+                repeatsMax: configuration.retry.maxTries - exchange.tries)
+            exchange.tries += outcome.repeats
             learn(outcome, ticket, target)
             last = outcome.result
             // A refused token was not acted upon: the same request goes once more with another, whatever its method.

@@ -11,6 +11,8 @@ struct TryOutcome {
     var ending: RetryPolicy.Ending
     /// What the circuit learns.
     var health: Health
+    /// How often libcurl sent the request again by itself, on another connection.
+    var repeats = 0
 
     enum Health { case good, bad, unknown }
 
@@ -36,7 +38,10 @@ struct TryOutcome {
     }
 
     /// Of no answer.
-    init(_ code: CURLcode, _ transfer: Transfer, label: String, mask: SecretMask?, limits: OutboundConfiguration, seconds: Double) {
+    init(
+        _ code: CURLcode, _ transfer: Transfer, label: String, isIdempotent: Bool, mask: SecretMask?, limits: OutboundConfiguration,
+        seconds: Double
+    ) {
         func fail(_ status: AttemptStatus, _ reason: String, _ ending: RetryPolicy.Ending, _ health: Health) -> TryOutcome {
             let text = "\(label): \(reason)"
             return TryOutcome(
@@ -50,8 +55,8 @@ struct TryOutcome {
             self = fail(.denied, "the answer's body is larger than the \(limits.maxResponseBytes) bytes allowed", .final, .unknown)
         case (.headersTooLarge, _): self = fail(.denied, "the answer's headers are larger than allowed", .final, .unknown)
         case (.wouldRepeat, _):
-            self = fail(
-                .remoteDown, "the connection broke before an answer; not repeated, because the provider may have acted on it", .final, .bad)
+            let why = isIdempotent ? "" : "; not repeated, because the provider may have acted on it"
+            self = fail(.remoteDown, "the connection broke before an answer\(why)", .broken(wasSent: wasSent), .bad)
         case (.address(let kind), CURLE_COULDNT_CONNECT), (.address(let kind), CURLE_ABORTED_BY_CALLBACK):
             let what = transfer.policy.proxy == nil ? "the host" : "the proxy's name"
             let other = transfer.policy.proxy == nil ? ", or set the connection's base_url to it" : ""

@@ -85,6 +85,20 @@ import Testing
         server.stop()
     }
 
+    @Test func whatLibcurlRepeatsCountsAsATry() async throws {
+        // Without it a provider that closes kept connections would get each request once more than the policy allows, budget or not.
+        let server = try ScriptedServer { peer, request, _ in request.target == "/first" ? peer.answer(200) : false }
+        let observer = Observations()
+        let broker = try outbound(observer: observer)
+        let target = target(server.url)
+        #expect(await broker.send(get("/first"), for: target).response?.status == 200)
+        #expect(await broker.send(get("/x"), for: target).failure?.status == .remoteDown)
+        #expect(server.seen.filter { $0.target == "/x" }.count == 3)
+        #expect(observer.exchanges.map(\.tries) == [1, 3])
+        await broker.close()
+        server.stop()
+    }
+
     @Test func aRefusedConnectionIsRepeatedForEveryMethod() async throws {
         // Without this a provider that restarts would fail actions that it never saw.
         let server = try ScriptedServer { _, _, _ in false }

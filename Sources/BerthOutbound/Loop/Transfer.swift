@@ -20,10 +20,9 @@ final class Transfer {
     private let limits: AnswerLimits
     let policy: EgressPolicy
     private let approval: EgressPolicy.Approval
-    /// Whether the same request may reach the provider twice.
-    private let mayRepeat: Bool
-    /// Called when the request is about to be written to a ready connection.
-    private let onSending: () -> Void
+    /// Called when the request is about to be written to a ready connection, with the number of times it was before; answers whether it
+    /// may be.
+    private let onSending: (Int) -> Bool
     private var continuation: CheckedContinuation<CURLcode, Never>?
     private let errorText: UnsafeMutablePointer<CChar>
 
@@ -53,14 +52,13 @@ final class Transfer {
     }
 
     init(
-        easy: UnsafeMutableRawPointer, limits: AnswerLimits, policy: EgressPolicy, approval: EgressPolicy.Approval, mayRepeat: Bool,
-        onSending: @escaping () -> Void
+        easy: UnsafeMutableRawPointer, limits: AnswerLimits, policy: EgressPolicy, approval: EgressPolicy.Approval,
+        onSending: @escaping (Int) -> Bool
     ) {
         self.easy = easy
         self.limits = limits
         self.policy = policy
         self.approval = approval
-        self.mayRepeat = mayRepeat
         self.onSending = onSending
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
@@ -193,16 +191,15 @@ final class Transfer {
             breach = .address(PeerAddress(peer).flatMap { AddressKind($0)?.rawValue } ?? "an unknown address")
             return Int32(CURL_PREREQFUNC_ABORT)
         }
-        // libcurl repeats a request by itself when a kept connection dies before the answer. The provider may
-        // have acted on the first one.
-        if sendingCount > 0, !mayRepeat {
+        // libcurl repeats a request by itself when a kept connection dies before the answer. The provider may have acted on the first
+        // one, and no retry is free.
+        guard onSending(sendingCount) else {
             breach = .wouldRepeat
             return Int32(CURL_PREREQFUNC_ABORT)
         }
         // An address refused earlier is forgiven: another address of the same name was allowed.
         breach = nil
         sendingCount += 1
-        onSending()
         return Int32(CURL_PREREQFUNC_OK)
     }
 }
