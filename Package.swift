@@ -27,6 +27,7 @@ let httpTypes: [Target.Dependency] = [
 // Floor 0: the domain's words, and thin C.
 let floor0: [Target] = [
     .target(name: "CBerth"),
+    .target(name: "CBerthHeap"),
     .target(name: "CBerthLinux"),
     .target(name: "CBerthPeer"),
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("curl")]),
@@ -75,7 +76,7 @@ let upperFloors: [Target] = [
         name: "berthd",
         dependencies: [
             "BerthModel", "BerthSeams", "BerthControlAPI", "BerthEngine", "BerthServer", "BerthStoreSQLite", "BerthVault", "BerthOutbound",
-            "BerthGrants", "BerthPlugins", "CBerthLinux", .product(name: "TOMLKit", package: "TOMLKit"),
+            "BerthGrants", "BerthPlugins", "CBerthHeap", "CBerthLinux", .product(name: "TOMLKit", package: "TOMLKit"),
             .product(name: "UnixSignals", package: "swift-service-lifecycle"), arguments, logging, lifecycle,
         ], swiftSettings: strict),
 ]

@@ -96,7 +96,10 @@ func isolated(_ runtime: PluginRuntime, _ base: String, _ count: Int, _ concurre
                 var mine: [Double] = []
                 for _ in 0..<count / concurrency {
                     let start = time()
-                    guard case .success = await runtime.checkCredentials(for: instance) else { fatalError("a check failed") }
+                    if case .failure(let failure) = await runtime.checkCredentials(for: instance) {
+                        print("a check failed: \(failure)")
+                        exit(1)
+                    }
                     mine.append(time() - start)
                 }
                 return mine

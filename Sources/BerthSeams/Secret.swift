@@ -1,5 +1,7 @@
 // A secret in memory: it cannot be printed, encoded, compared by accident or left behind after use.
 
+import Glibc
+
 /// Bytes that must not leak. Has no description, no encoding, no interpolation; zeroed on release.
 ///
 /// `@unchecked Sendable`: the buffer is written once in `init`, before the reference can be shared, and again
@@ -18,9 +20,8 @@ public final class Secret: @unchecked Sendable {
     public let count: Int
 
     deinit {
-        // Through a volatile-like barrier: the memset of a buffer about to be freed is otherwise removable.
-        for index in 0..<buffer.count { buffer[index] = 0 }
-        withExtendedLifetime(buffer[0]) {}
+        // A plain memset of a buffer about to be freed may be optimized away.
+        explicit_bzero(buffer.baseAddress!, buffer.count)
         buffer.deallocate()
     }
 

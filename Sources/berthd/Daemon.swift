@@ -68,6 +68,7 @@ struct Daemon {
             tokens: grants, answers: answers, limits: store, requestLog: requestLog, policy: policy)
         try await outbound.restoreLimits()
         warnOfMissingDirectories(logger)
+        if !Hardening.zeroesFreedMemory { logger.warning("freed memory is not zeroed: another allocator is in charge, secrets stay in it") }
         let host = try await PluginRuntime.start(
             try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"))
         for plugin in await host.plugins() where plugin.state != .refused { try await store.define(plugin.manifest.entities) }

@@ -38,7 +38,8 @@ def readable_memory(pid):
                 continue
 
 
-class Canary(unittest.TestCase):
+class Planted(unittest.TestCase):
+    """A daemon with secrets in every slot, and what to do with them."""
     @classmethod
     def setUpClass(cls):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-canary-"))
@@ -192,6 +193,8 @@ class Canary(unittest.TestCase):
             except TimeoutError:
                 return data
 
+
+class Canary(Planted):
     def test_nothing_holds_a_secret(self):
         # Would break: the one promise that cannot be mended afterwards.
         self.work()
@@ -311,6 +314,23 @@ class Canary(unittest.TestCase):
         with open(self.berthd.log_path, "ab") as log:
             log.write(b'{"message":"token ' + b"canary-planted-0123456789".hex().encode() + b'"}\n')
         self.assertTrue(any("berthd.log" in hit for hit in self.files()))
+
+
+class Removed(Planted):
+    def test_memory_forgets(self):
+        # Would break: a token that was revoked weeks ago still lies in the daemon's memory, for whoever comes to read it.
+        self.work()
+        self.secrets = {name: texts for name, texts in self.needles().items() if "vaultkey" not in name}
+        pid = self.berthd.process.pid
+        held = lambda: sorted({hit for piece in readable_memory(pid) for hit in self.hits("memory", piece)})
+        self.assertGreater(len(held()), 3, "the search finds nothing even while the secrets are in use")
+        for connection in self.berthd.get("/v1/connections")["items"]:
+            self.assertIn(self.berthd.control("DELETE", f"/v1/connections/{connection['id']}").status, (200, 204))
+        try:
+            wait_for(lambda: not held(), 20, "memory without secrets")
+        except AssertionError:
+            self.fail(f"still in memory: {held()}")
+        self.assertEqual(self.berthd.get("/v1/health")["status"], "ok")
 
 
 if __name__ == "__main__":

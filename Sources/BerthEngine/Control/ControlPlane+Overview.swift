@@ -3,6 +3,7 @@
 public import BerthControlAPI
 public import BerthModel
 import BerthSeams
+import Logging
 import Synchronization
 
 extension ControlPlane {
@@ -60,13 +61,16 @@ extension ControlPlane {
 
     /// A notice only: an old credential works as well as a new one.
     private func credentialsPart() async -> Health.Part? {
-        // Where the store can't be read, its own part says so.
-        guard let due = try? await ages.due(), !due.isEmpty else { return nil }
-        return Health.Part(
-            name: "credentials", status: "ok",
-            detail:
-                "\(due.count) connection\(due.count == 1 ? " has" : "s have") credentials that are due for new ones: \(RotationReminder.text(due))",
-            hint: "berthctl connection set-credentials NAME --credential FIELD=@FILE; [credentials] rotation_days is the age")
+        do {
+            let due = try await ages.due()
+            guard !due.isEmpty else { return nil }
+            let whose = "\(due.count) connection\(due.count == 1 ? " has" : "s have")"
+            return Health.Part(
+                name: "credentials", status: "ok", detail: "\(whose) credentials that are due for new ones: \(RotationReminder.text(due))",
+                hint: "berthctl connection set-credentials NAME --credential FIELD=@FILE; [credentials] rotation_days is the age")
+        } catch {
+            return Health.Part(name: "credentials", status: "failing", detail: error.message, hint: error.hint)
+        }
     }
 
     private func part(of connection: Connection) -> Health.Part {
@@ -103,10 +107,13 @@ extension ControlPlane {
             metricsRegistry.circuitState(
                 provider: connection.provider.text, connection: id.description, state: circuit.state == "open" ? 2 : 1)
         }
-        // As there: a scrape shows the rest when the store can't be read.
-        if let ages = try? await ages.ages() {
+        do {
+            let ages = try await ages.ages()
             metricsRegistry.credentialAges(
                 ages.compactMap { id, age in age.days.map { (connection: id, days: $0) } }, due: ages.values.count { $0.isDue })
+        } catch {
+            // The rest is shown all the same.
+            logger.warning("ages of credentials not read for /metrics", metadata: ["error": "\(error.message)"])
         }
         return await metricsRegistry.render(store: store, answers: answers, host: host, feed: feed, now: clock.now())
     }

@@ -86,16 +86,15 @@ public final class EngineMetrics: Sendable {
         -> String
     {
         if let answers { cacheBytes.set(Double(await answers.bytes())) }
-        // A scrape that finds the store unreadable still shows the rest: health says what is wrong with the store.
-        if let depths = try? await store.queueDepths() {
+        // A scrape that finds the store unreadable shows the rest: no figure is better than an old one, and health says what is wrong.
+        depth.reset()
+        if let depths = try? await store.queueDepths() {  // as said above
             for state in EventState.allCases { depth.set(Double(depths[state] ?? 0), [state.rawValue]) }
         }
-        if let states = try? await store.streamStates(of: nil) {
-            lag.reset()
-            for state in states {
-                guard let highWater = state.highWater else { continue }
-                lag.set(Double(now.milliseconds - highWater.milliseconds) / 1000, ["\(state.connection)", state.stream.text])
-            }
+        lag.reset()
+        for state in (try? await store.streamStates(of: nil)) ?? [] {  // as said above
+            guard let highWater = state.highWater else { continue }
+            lag.set(Double(now.milliseconds - highWater.milliseconds) / 1000, ["\(state.connection)", state.stream.text])
         }
         queuedWrites.set(Double(await store.health().queuedWrites))
         for plugin in await host.plugins() {

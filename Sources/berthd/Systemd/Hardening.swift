@@ -1,5 +1,6 @@
 // What the process does to itself before it holds a secret.
 
+import CBerthHeap
 import CBerthLinux
 import Glibc
 
@@ -20,4 +21,7 @@ enum Hardening {
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
         _ = berth_set_undumpable()
     }
+
+    /// Whether freed memory is zeroed in this process. Not so under another heap, such as a sanitizer's.
+    static var zeroesFreedMemory: Bool { berth_heap_zeroes() == 1 }
 }
