@@ -96,6 +96,7 @@ public actor GrantKeeper: Grants {
         await enter(connection)
         closed.insert(connection)
         held[connection] = nil
+        desk.cleared(connection)
         leave(connection)
     }
 

@@ -330,6 +330,7 @@ class Removed(Planted):
             wait_for(lambda: not held(), 20, "memory without secrets")
         except AssertionError:
             self.fail(f"still in memory: {held()}")
+        self.assertEqual([path.name for path in (self.state / "grants").iterdir()], [], "files of grants that are gone")
         self.assertEqual(self.berthd.get("/v1/health")["status"], "ok")
 
 

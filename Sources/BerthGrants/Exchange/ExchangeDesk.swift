@@ -72,6 +72,14 @@ public final class ExchangeDesk: Sendable {
     /// The answer's effect is durable, or it has none: the file goes.
     func settled(_ connection: ConnectionID) { unlink(replyPath(connection)) }
 
+    /// A grant has ended, and nothing is asked for it: its files go. Not the lock of an exchange that still runs, of a former life.
+    func cleared(_ connection: ConnectionID) {
+        guard let lock = lock(connection, waits: false) else { return }
+        defer { close(lock) }
+        unlink(replyPath(connection))
+        unlink(lockPath(connection))
+    }
+
     // MARK: On a thread
 
     private func onThread<T: Sendable>(of url: String, _ body: @escaping @Sendable () -> T) async -> T {
@@ -87,10 +95,11 @@ public final class ExchangeDesk: Sendable {
     }
 
     private func replyPath(_ connection: ConnectionID) -> String { "\(folder)/\(connection).reply" }
+    private func lockPath(_ connection: ConnectionID) -> String { "\(folder)/\(connection).lock" }
 
     /// Held by every process that has the descriptor; nil when it can't be had.
     private func lock(_ connection: ConnectionID, waits: Bool) -> CInt? {
-        let file = open("\(folder)/\(connection).lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        let file = open(lockPath(connection), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { return nil }
         guard flock(file, waits ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 else {
             close(file)
