@@ -102,26 +102,3 @@ enum ABIValues {
             isAuthenticated: request.flags & 2 == 0)
     }
 }
-
-extension AttemptStatus {
-    /// The number a plugin is answered.
-    var abi: Int32 {
-        switch self {
-        case .ok: 0
-        case .retry: 1
-        case .throttled: 2
-        case .authExpired: 3
-        case .authDenied: 4
-        case .invalidEvent: 5
-        case .notFound: 6
-        case .conflict: 7
-        case .remoteDown: 8
-        case .timeout: 9
-        case .cancelled: 10
-        case .unsupported: 11
-        case .internal, .crashed, .hung: 12
-        case .contractViolation: 14
-        case .denied: 15
-        }
-    }
-}

@@ -59,13 +59,13 @@ final class OperationDesk: Sendable {
             instances.withLock { $0[number] = instance }
             link.send(.instance(status: 0, message: ""), operation: number)
         case .failure(let failure):
-            link.send(.instance(status: max(1, failure.status.wire), message: String(failure.message.prefix(1000))), operation: number)
+            link.send(.instance(status: max(1, failure.status.abi), message: String(failure.message.prefix(1000))), operation: number)
         }
     }
 
     private func begin(_ number: UInt64, _ start: HostMessage.Start, _ work: HostMessage.Work) {
         guard let instance = instances.withLock({ $0[start.instance] }) else {
-            link.send(.done(status: AttemptStatus.internal.wire, statuses: []), operation: number)
+            link.send(.done(status: AttemptStatus.internal.abi, statuses: []), operation: number)
             return
         }
         let operation = RunningOperation(number, start, link: link, progress: progress)
@@ -83,23 +83,23 @@ final class OperationDesk: Sendable {
         switch work {
         case .handle(let events):
             let seen = progress.statuses(slot: slot, count: events.count)
-            return (0, instance.handle(events.map(PluginEvent.init), seen: seen, operation).map(\.wire))
+            return (0, instance.handle(events.map(PluginEvent.init), seen: seen, operation).map(\.abi))
         case .read(let stream, let mode, let since, let until, let schema, let state):
             let checkpoint = state.isEmpty ? nil : Checkpoint(schema: schema, state: state)
             let status = instance.read(
                 stream: stream, mode: mode, since: since == WireLimits.noTime ? nil : since, until: until, checkpoint: checkpoint, operation
             )
-            return (status.wire, [])
+            return (status.abi, [])
         case .perform(let name, let input, let idempotencyKey):
-            return (instance.perform(name: name, input: input, idempotencyKey: idempotencyKey, operation).wire, [])
-        case .check: return (instance.check(operation).wire, [])
-        case .verify(let event): return (instance.verify(PluginEvent(event), operation).wire, [])
+            return (instance.perform(name: name, input: input, idempotencyKey: idempotencyKey, operation).abi, [])
+        case .check: return (instance.check(operation).abi, [])
+        case .verify(let event): return (instance.verify(PluginEvent(event), operation).abi, [])
         case .write(let stream, let records):
             let statuses = instance.write(
                 stream: stream,
                 records: records.map { (RecordChange.Kind(rawValue: $0.kind) ?? .upsert, $0.key, $0.idempotencyKey, $0.payload) }, operation
             )
-            return (0, statuses.map(\.wire))
+            return (0, statuses.map(\.abi))
         }
     }
 }
@@ -109,27 +109,5 @@ extension PluginEvent {
         self.init(
             id: event.id, attempt: event.attempt, receivedAt: event.receivedAt, kind: event.kind, method: event.method, query: event.query,
             headers: event.headers.map { ($0.name, $0.value) }, body: event.body)
-    }
-}
-
-extension AttemptStatus {
-    /// The ABI's number on the wire.
-    var wire: Int32 {
-        switch self {
-        case .ok: 0
-        case .retry: 1
-        case .throttled: 2
-        case .authExpired: 3
-        case .authDenied: 4
-        case .invalidEvent: 5
-        case .notFound: 6
-        case .conflict: 7
-        case .remoteDown: 8
-        case .timeout: 9
-        case .cancelled: 10
-        case .unsupported: 11
-        case .internal, .crashed, .hung, .contractViolation: 12
-        case .denied: 15
-        }
     }
 }

@@ -95,7 +95,7 @@ final class RunningOperation: OperationDelegate, @unchecked Sendable {
         link.send(
             .failed(
                 WireFailure(
-                    status: failure.status.wire, item: item, remoteStatus: UInt32(clamping: failure.remoteStatus ?? 0),
+                    status: failure.status.abi, item: item, remoteStatus: UInt32(clamping: failure.remoteStatus ?? 0),
                     retryAfterMilliseconds: failure.retryAfterMilliseconds ?? 0,
                     message: Self.cut(failure.message, WireLimits.failureBytesMax),
                     remoteCode: failure.remoteCode ?? "", fields: [])), operation: number)
@@ -142,7 +142,7 @@ final class RunningOperation: OperationDelegate, @unchecked Sendable {
         let status: Int32 = monitor.withLock {
             while outstanding >= WireLimits.checkpointWindow, !cancelled, refusal == 0 { monitor.wait() }
             if refusal != 0 { return refusal }
-            if cancelled { return AttemptStatus.cancelled.wire }
+            if cancelled { return AttemptStatus.cancelled.abi }
             outstanding += 1
             deadline = Self.now() + deadlineNanoseconds
             return 0

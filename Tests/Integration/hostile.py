@@ -152,3 +152,29 @@ class Certificates:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         return context
+
+
+@contextlib.contextmanager
+def undisturbed(test, call, is_good, workers, within):
+    """Another connection of the same plugin is answered all the while, each time within so many seconds, by the same workers.
+
+    `call()` answers what came and how long it took, `is_good` tells whether that is what should come, `workers()` who works."""
+    stop, times, bad = threading.Event(), [], []
+
+    def go():
+        while not stop.is_set() or len(times) < 6:
+            answer, seconds = call()
+            times.append(seconds)
+            if answer.status != 200 or not is_good(answer):
+                bad.append(answer)
+            time.sleep(0.01)
+    before, thread = workers(), threading.Thread(target=go)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    test.assertEqual(bad, [])
+    test.assertLess(max(times), within, "another connection was slowed down")
+    test.assertEqual(workers(), before, "a worker was ended")

@@ -157,6 +157,15 @@ format = "json"
             if not cursor:
                 return items
 
+    def deliver(self, connection, body):
+        """Sends a body as JSON to a connection's own address; the id of the event it became."""
+        answer = self.webhook(urllib.parse.urlsplit(connection["webhook"]["url"]).path, json.dumps(body).encode())
+        assert answer.status == 202, answer
+        return answer.json["id"]
+
+    def event(self, event):
+        return self.get(f"/v1/events/{event}")
+
     def webhook(self, path_or_url, body=b"", headers=None, method="POST"):
         """One delivery to the public listener. None: no answer was had."""
         url = path_or_url if path_or_url.startswith("http") else self.url + path_or_url

@@ -4,11 +4,9 @@ import concurrent.futures
 import contextlib
 import email.utils
 import json
-import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
@@ -17,7 +15,7 @@ import unittest
 import urllib.parse
 
 from cplugin import bundle
-from hostile import Certificates, Hostile, bomb, drip
+from hostile import Certificates, Hostile, bomb, drip, undisturbed
 from oauth_probe import SOURCE, OAuthMock, browse, call_api, probe
 from rig import BIN, Berthd, wait_for
 
@@ -121,28 +119,8 @@ class TokenEndpoints(unittest.TestCase):
     def worker(self):
         return next(p["workers"] for p in self.berthd.get("/v1/plugins")["items"] if p["id"] == "oauthprobe")
 
-    @contextlib.contextmanager
     def healthy(self, within=3.0):
-        """Another connection of the same plugin works all the while, by the same worker."""
-        stop, slow, bad = threading.Event(), [], []
-
-        def go():
-            while not stop.is_set() or len(slow) < 6:
-                answer, seconds = self.call("healthy")
-                slow.append(seconds)
-                if answer.status != 200 or answer.json["output"]["status"] != 200:
-                    bad.append(answer)
-                time.sleep(0.02)
-        before, thread = self.worker(), threading.Thread(target=go)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-        self.assertEqual(bad, [])
-        self.assertLess(max(slow), within, "another connection was slowed down")
-        self.assertEqual(self.worker(), before, "the worker that all share was ended")
+        return undisturbed(self, lambda: self.call("healthy"), lambda answer: answer.json["output"]["status"] == 200, self.worker, within)
 
     def test_bad_answers(self):
         # Would break: errors without a cause, a daemon that fills its memory or follows a redirect with the client's secret.

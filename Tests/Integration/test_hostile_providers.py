@@ -4,7 +4,6 @@ connections of the same daemon, of the same plugin even, work all the while."""
 import contextlib
 import email.utils
 import gzip
-import json
 import pathlib
 import re
 import shutil
@@ -14,7 +13,7 @@ import time
 import unittest
 
 from cplugin import bundle
-from hostile import Hostile, bomb, drip
+from hostile import Hostile, bomb, drip, undisturbed
 from oauth_probe import SOURCE, probe
 from rig import Berthd
 
@@ -136,28 +135,8 @@ class HostileProviders(unittest.TestCase):
     def workers(self):
         return {p["id"]: p["workers"] for p in self.berthd.get("/v1/plugins")["items"]}
 
-    @contextlib.contextmanager
     def healthy(self):
-        """Another connection of the same plugin has its requests answered all the while, by the same worker."""
-        stop, times, bad = threading.Event(), [], []
-
-        def go():
-            while not stop.is_set() or len(times) < 6:
-                answer, seconds = self.call("healthy")
-                times.append(seconds)
-                if answer.status != 200 or "healthy" not in answer.json["output"]["body"]:
-                    bad.append(answer)
-                time.sleep(0.01)
-        before, thread = self.workers(), threading.Thread(target=go)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-        self.assertEqual(bad, [])
-        self.assertLess(max(times), 2, "another connection was slowed down")
-        self.assertEqual(self.workers(), before, "a worker was ended")
+        return undisturbed(self, lambda: self.call("healthy"), lambda answer: "healthy" in answer.json["output"]["body"], self.workers, 2.0)
 
     def told(self, name, answer, text):
         if text is None:

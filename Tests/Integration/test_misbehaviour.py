@@ -1,12 +1,10 @@
 """A plugin that misbehaves in every way of plugin-sdk/validator, beside one that works: the daemon stays up, the other
 plugin's events flow, the bad event is tried again with the right reason. What becomes of it in the end: test_poison.py."""
 
-import json
 import pathlib
 import shutil
 import tempfile
 import unittest
-import urllib.parse
 import uuid
 
 from cplugin import bundle, manifest
@@ -38,15 +36,6 @@ class Misbehaviour(unittest.TestCase):
         self.mock.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def post(self, connection, body):
-        path = urllib.parse.urlsplit(connection["webhook"]["url"]).path
-        answer = self.berthd.webhook(path, json.dumps(body).encode())
-        self.assertEqual(answer.status, 202, answer)
-        return answer.json["id"]
-
-    def event(self, event):
-        return self.berthd.get(f"/v1/events/{event}")
-
     def test_every_mode(self):
         # Would break: isolation, supervision, the daemon's doubt about every byte of a worker, refusals at load.
         refused = {p["id"]: p["problem"] for p in self.berthd.get("/v1/plugins")["items"] if p["state"] == "refused"}
@@ -67,11 +56,11 @@ class Misbehaviour(unittest.TestCase):
             mode, *expected = line.split()
             # A connection of its own per mode: a parked event leaves nothing behind for the next one.
             evil = self.berthd.post("/v1/connections", {"provider": "evil", "name": f"evil-{mode}"})
-            bad = self.post(evil, {"id": str(uuid.uuid4()), "mode": mode})
-            neighbour = self.post(good, {"event": "completed", "call_id": f"beside-{mode}", "caller": "+12025550143"})
-            wait_for(lambda: self.event(neighbour)["state"] == "completed", 10, f"ringba's event beside mode {mode}")
+            bad = self.berthd.deliver(evil, {"id": str(uuid.uuid4()), "mode": mode})
+            neighbour = self.berthd.deliver(good, {"event": "completed", "call_id": f"beside-{mode}", "caller": "+12025550143"})
+            wait_for(lambda: self.berthd.event(neighbour)["state"] == "completed", 10, f"ringba's event beside mode {mode}")
             # The first attempt's outcome is enough here: what is retried shows its reason.
-            seen = wait_for(lambda: (lambda e: e if e["state"] in ("completed", "discarded", "retryable") else None)(self.event(bad)), 20, mode)
+            seen = wait_for(lambda: (lambda e: e if e["state"] in ("completed", "discarded", "retryable") else None)(self.berthd.event(bad)), 20, mode)
             outcome = seen["failure"]["status"] if seen.get("failure") else seen["state"]
             if seen["state"] == "retryable" and seen["failure"]["status"] == "retry":
                 outcome = "retry: " + seen["failure"]["message"]

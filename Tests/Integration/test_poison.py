@@ -1,13 +1,11 @@
 """An event that kills its plugin whenever it is tried: parked after its third attempt, while everything beside it flows. A file of its
 own because it waits half a minute for the attempts, beside the others."""
 
-import json
 import pathlib
 import shutil
 import tempfile
 import time
 import unittest
-import urllib.parse
 from datetime import datetime
 
 from evil import evil
@@ -24,35 +22,26 @@ class Poison(unittest.TestCase):
         self.berthd.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def post(self, connection, body):
-        path = urllib.parse.urlsplit(connection["webhook"]["url"]).path
-        answer = self.berthd.webhook(path, json.dumps(body).encode())
-        self.assertEqual(answer.status, 202, answer)
-        return answer.json["id"]
-
-    def event(self, event):
-        return self.berthd.get(f"/v1/events/{event}")
-
     def test_an_event_that_kills_is_parked_after_three_attempts(self):
         # Would break: a poison event kept alive for ever, or its batch parked with it, or held up by it; retries long after their time.
         connection = self.berthd.post("/v1/connections", {"provider": "evil", "name": "evil"})
-        bad = self.post(connection, {"id": "poison", "mode": "segv"})
-        beside = [self.post(connection, {"id": f"good-{n}", "mode": "fine"}) for n in range(5)]
+        bad = self.berthd.deliver(connection, {"id": "poison", "mode": "segv"})
+        beside = [self.berthd.deliver(connection, {"id": f"good-{n}", "mode": "fine"}) for n in range(5)]
         for event in beside:
-            wait_for(lambda: self.event(event)["state"] == "completed", 10, "events in the same batch as the poison")
+            wait_for(lambda: self.berthd.event(event)["state"] == "completed", 10, "events in the same batch as the poison")
         # Its retries begin when they are due: after 5 and 30 s, give or take a fifth.
         for attempt, seconds in ((2, 5), (3, 30)):
-            due = wait_for(lambda: (lambda e: e if e["state"] == "retryable" and e["attempt"] == attempt - 1 else None)(self.event(bad)), 20,
+            due = wait_for(lambda: (lambda e: e if e["state"] == "retryable" and e["attempt"] == attempt - 1 else None)(self.berthd.event(bad)), 20,
                            f"attempt {attempt - 1} to end")["due_at"]
             due = datetime.fromisoformat(due.replace("Z", "+00:00")).timestamp()
             self.assertLess(due - time.time(), seconds * 1.2 + 0.1)
-            wait_for(lambda: self.event(bad)["attempt"] == attempt, 60, f"attempt {attempt}")
+            wait_for(lambda: self.berthd.event(bad)["attempt"] == attempt, 60, f"attempt {attempt}")
             self.assertGreaterEqual(time.time(), due)
             self.assertLess(time.time() - due, 2, f"attempt {attempt} began too late")
-        parked = wait_for(lambda: (lambda e: e if e["state"] == "discarded" else None)(self.event(bad)), 90, "the poison to be parked")
+        parked = wait_for(lambda: (lambda e: e if e["state"] == "discarded" else None)(self.berthd.event(bad)), 90, "the poison to be parked")
         self.assertEqual((parked["failure"]["status"], parked["attempt"]), ("crashed", 3), parked)
         self.assertIn(bad, [e["id"] for e in self.berthd.get("/v1/dead-letters")["items"]])
-        self.assertEqual([self.event(event)["attempt"] for event in beside], [1] * 5)
+        self.assertEqual([self.berthd.event(event)["attempt"] for event in beside], [1] * 5)
 
 
 if __name__ == "__main__":

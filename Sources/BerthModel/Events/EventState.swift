@@ -60,13 +60,35 @@ public enum AttemptStatus: String, Sendable, Codable, Hashable, CaseIterable {
     /// Host verdict: broke the ABI's rules.
     case contractViolation = "contract_violation"
 
+    /// By the numbers of `berth/plugin.h`; 13 and 14 are the host's answers to single calls, and no way for an attempt to end.
+    private static let numbered: [AttemptStatus] = [
+        .ok, .retry, .throttled, .authExpired, .authDenied, .invalidEvent, .notFound, .conflict, .remoteDown, .timeout, .cancelled,
+        .unsupported, .internal, .internal, .internal, .denied,
+    ]
+
     /// The status of an ABI number; unknown numbers are `internal`.
     public init(abi: Int32) {
-        let table: [AttemptStatus] = [
-            .ok, .retry, .throttled, .authExpired, .authDenied, .invalidEvent, .notFound, .conflict, .remoteDown, .timeout, .cancelled,
-            .unsupported, .internal, .internal, .internal, .denied,
-        ]
-        self = abi >= 0 && abi < table.count ? table[Int(abi)] : .internal
+        self = abi >= 0 && abi < Self.numbered.count ? Self.numbered[Int(abi)] : .internal
+    }
+
+    /// The ABI's number, also on the wire; the host's verdicts are `BERTH_INTERNAL`.
+    public var abi: Int32 {
+        switch self {
+        case .ok: 0
+        case .retry: 1
+        case .throttled: 2
+        case .authExpired: 3
+        case .authDenied: 4
+        case .invalidEvent: 5
+        case .notFound: 6
+        case .conflict: 7
+        case .remoteDown: 8
+        case .timeout: 9
+        case .cancelled: 10
+        case .unsupported: 11
+        case .internal, .crashed, .hung, .contractViolation: 12
+        case .denied: 15
+        }
     }
 }
 

@@ -15,25 +15,3 @@ enum ABIStatus {
     /// `BERTH_HTTP_NO_AUTH`
     static let httpNoAuth: UInt32 = 2
 }
-
-extension AttemptStatus {
-    /// The number a plugin sees; host verdicts are `BERTH_INTERNAL` to it.
-    var abi: Int32 {
-        switch self {
-        case .ok: 0
-        case .retry: 1
-        case .throttled: 2
-        case .authExpired: 3
-        case .authDenied: 4
-        case .invalidEvent: 5
-        case .notFound: 6
-        case .conflict: 7
-        case .remoteDown: 8
-        case .timeout: 9
-        case .cancelled: 10
-        case .unsupported: 11
-        case .internal, .crashed, .hung, .contractViolation: 12
-        case .denied: 15
-        }
-    }
-}

@@ -64,17 +64,7 @@ struct HTTPListener: Sendable {
                     maxHeaderFieldCount: limits.headerCountMax)))
         let quiescing = ServerQuiescingHelper(group: group)
         let logger = logger
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger))
-                    try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
-                }
-            }
+        let bootstrap = ServerBootstrap.listening(on: group, quiescing: quiescing, logger: logger)
         // Each connection gets its task where it is set up. Handed over through a stream instead, one that comes while the stream
         // ends would be dropped unserved, and NIO traps on that.
         let tasks = ConnectionTasks()

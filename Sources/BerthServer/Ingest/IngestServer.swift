@@ -74,17 +74,7 @@ public struct IngestServer: Service {
         let census = ConnectionCensus(limits)
         let quiescing = ServerQuiescingHelper(group: group)
         let logger = logger
-        let bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 1024)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(AcceptPause(logger))
-                    try channel.pipeline.syncOperations.addHandler(quiescing.makeServerChannelHandler(channel: channel))
-                }
-            }
+        let bootstrap = ServerBootstrap.listening(on: group, quiescing: quiescing, logger: logger)
             .childChannelInitializer { channel in
                 guard census.admit(channel) else { return channel.close() }
                 return channel.eventLoop.makeCompletedFuture {
