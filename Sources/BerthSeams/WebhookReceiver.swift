@@ -9,6 +9,9 @@ public protocol WebhookReceiver: Sendable {
     func receive(_ delivery: RawDelivery, _ answer: @escaping @Sendable (IntakeAnswer) -> Void)
     /// Notes that one was given up before it was read whole: too large, too slow. Its body is not looked at.
     func gaveUp(_ delivery: RawDelivery, _ error: BerthError)
+    /// Notes that a delivery's sender was told to come again, because its answer took longer than so many seconds. The answer may still
+    /// come, and is then nobody's.
+    func tookTooLong(provider: String, connection: String?, seconds: Int)
 }
 
 extension WebhookReceiver {

@@ -19,7 +19,7 @@ struct BerthdCommand: AsyncParsableCommand {
     @Option(name: .customLong("config"), help: "Configuration file; default /etc/berth/berth.toml if it exists.")
     var file: String?
 
-    @Flag(help: "Check the configuration and exit: 0 when it is right, 78 when not.")
+    @Flag(help: "Check the configuration and what it names - folders, keys, programs - and exit: 0 when it is right, 78 when not.")
     var check = false
 
     @Option(name: .customLong("set"), help: ArgumentHelp("Override one setting.", valueName: "section.key=value"))
@@ -46,15 +46,19 @@ struct BerthdCommand: AsyncParsableCommand {
         do {
             let configuration = try Configuration.load(file: file ?? Self.defaultFile, environment: environment, flags: overrides)
             let egress = try EgressSettings.load(configuration, environment)
-            if check { return print("configuration ok") }
             Hardening.closeProcess()
+            let daemon = Daemon(configuration: configuration, egress: egress, environment: environment)
+            if check {
+                for notice in try daemon.check() { FileHandle.standardError.write(Data("notice: \(notice)\n".utf8)) }
+                return print("configuration ok")
+            }
             LineLogHandler.level.withLock { $0 = Logger.Level(rawValue: configuration.text("log.level")) ?? .info }
             let format = LineLogHandler.Format(rawValue: configuration.text("log.format")) ?? .json
             LoggingSystem.bootstrap { LineLogHandler(label: $0, format: format) }
-            try await Daemon(configuration: configuration, egress: egress, environment: environment).run()
+            try await daemon.run()
         } catch let error as BerthError {
             Self.report(error)
-            throw ExitCode(error.code.rawValue.hasPrefix("configuration") ? 78 : 70)
+            throw ExitCode(check || error.code.rawValue.hasPrefix("configuration") ? 78 : 70)
         }
     }
 

@@ -187,7 +187,7 @@ struct Daemon {
         await store.close()
     }
 
-    private func storePath() throws(BerthError) -> String {
+    func storePath() throws(BerthError) -> String {
         let url = configuration.text("store.url")
         guard url.hasPrefix("sqlite://"), url.count > 10, url.dropFirst(9).hasPrefix("/") else {
             throw BerthError(
@@ -204,7 +204,7 @@ struct Daemon {
         return outbound
     }
 
-    private func controlConfiguration(_ inherited: InheritedSockets) throws(BerthError) -> ControlServer.Configuration {
+    func controlConfiguration(_ inherited: InheritedSockets) throws(BerthError) -> ControlServer.Configuration {
         let text = configuration.text("control.mode")
         guard let mode = UInt32(text, radix: 8), mode <= 0o777, mode & 0o007 == 0 else {
             throw BerthError(
@@ -251,7 +251,7 @@ extension Daemon {
     }
 
     /// Where bundles are and how they run.
-    private func pluginConfiguration(statePath: String) throws(BerthError) -> PluginRuntimeConfiguration {
+    func pluginConfiguration(statePath: String) throws(BerthError) -> PluginRuntimeConfiguration {
         var runtime = PluginRuntimeConfiguration(
             directories: configuration.list("plugins.directories"),
             managedDirectory: (statePath as NSString).deletingLastPathComponent + "/plugins",
@@ -278,9 +278,11 @@ extension Daemon {
         }
         if !configured.isEmpty { candidates = [configured] }
         guard let path = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
-            throw BerthError(
-                "configuration_invalid", "berth-worker is not at \(candidates.joined(separator: " or "))",
-                hint: "set [plugins] worker to its path")
+            throw configuration.blamed(
+                "plugins.worker",
+                BerthError(
+                    "configuration_invalid", "berth-worker is not at \(candidates.joined(separator: " or "))",
+                    hint: "set [plugins] worker to its path"))
         }
         return path
     }

@@ -114,6 +114,13 @@ class BadConfiguration(unittest.TestCase):
         (self.folder / "short.key").chmod(0o600)
         (self.folder / "open.key").write_bytes(os.urandom(32))
         (self.folder / "open.key").chmod(0o644)
+        status, message = self.run_berthd(text(), "--check")
+        self.assertEqual(status, 0, message)
+        self.assertIn("the first start makes it", message)
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir() if "db" in path.name), ["garbage.db"], "--check made something")
+        for wrong in (text(store=f"{nowhere}/berth.db"), text(key="{0}/short.key"), text(key="{0}/open.key"),
+                      text(worker=f"{nowhere}/berth-worker")):
+            self.refused(wrong, str(self.file))
         for wrong, code, *needles in (
             (text(store=f"{nowhere}/berth.db"), None, str(nowhere), f"{self.file}:2"),
             (text(store="{0}/garbage.db"), None, "garbage.db", f"{self.file}:2"),

@@ -121,6 +121,37 @@ class FailedSync(unittest.TestCase):
             shutil.rmtree(berthd.folder, ignore_errors=True)
 
 
+@unittest.skipUnless(os.geteuid() == 0 and shutil.which("strace"), "needs strace and root")
+class SlowDisk(unittest.TestCase):
+    def test_a_sync_that_hangs_is_told_in_time(self):
+        # Would break: senders that give up waiting and know nothing, connections that pile up behind a disk that hangs.
+        mock = Mock(("ringba",), ["--calls", "5"])
+        berthd = Berthd().start()
+        try:
+            path = path_of(berthd.post("/v1/connections", mock.connection("ringba", streams={})))
+            self.assertEqual(berthd.webhook(path, delivery()).status, 202)
+            trace = subprocess.Popen(
+                ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:delay_enter=8000000",
+                 "-p", str(berthd.process.pid)], stderr=subprocess.DEVNULL)
+            wait_for(lambda: "TracerPid:\t0" not in pathlib.Path(f"/proc/{berthd.process.pid}/status").read_text(), 10, "strace")
+            body, begun = delivery(), time.monotonic()
+            answer = berthd.webhook(path, body)
+            took = time.monotonic() - begun
+            self.assertEqual((answer.status, answer.headers.get("retry-after")), (503, "5"), answer)
+            self.assertLess(took, 6)
+            self.assertIn("was not stored within", berthd.log())
+            self.assertEqual(berthd.webhook("/healthz", method="GET").status, 200)
+            trace.terminate()
+            trace.wait()
+            # What was on its way is stored by now or soon: the same delivery again is no second event.
+            again = wait_for(lambda: (lambda a: a if a.status in (200, 202) else None)(berthd.webhook(path, body)), 30, "the disk")
+            self.assertEqual(len(berthd.all_items("/v1/events")), 2, again)
+        finally:
+            berthd.stop()
+            mock.stop()
+            shutil.rmtree(berthd.folder, ignore_errors=True)
+
+
 class Versions(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-versions-"))

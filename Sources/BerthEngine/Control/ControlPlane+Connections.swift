@@ -236,6 +236,8 @@ extension ControlPlane {
                 "last_run_at": state?.lastRunAt.map { .string($0.description) } ?? .null,
                 "last_status": state?.lastStatus.map { .string($0.rawValue) } ?? .null,
                 "high_water": state?.highWater.map { .string($0.description) } ?? .null,
+                // What the provider asked for; past times say nothing any more.
+                "not_before": state?.notBefore.flatMap { $0 > clock.now() ? .string($0.description) : nil } ?? .null,
             ])
         }
         return ConnectionView(

@@ -112,6 +112,14 @@ public struct Intake: WebhookReceiver {
         Task { await refusals.record(entry, code: error.code) }
     }
 
+    public func tookTooLong(provider: String, connection: String?, seconds: Int) {
+        guard let connection = directory.entry(provider: provider, connection: connection)?.connection else { return }
+        let error = BerthError(
+            .overloaded, "a delivery was not stored within \(seconds) s, and its sender told to send it again",
+            hint: "the disk of [store] path is slow or hangs, or the plugin that verifies does: berthctl health, iostat -x 1")
+        _ = overloaded(connection, error, 5)
+    }
+
     /// Writes counts of suppressed refusals that are still in memory; to be called every few seconds and at the end.
     public func flushRefusals() async { await refusals.flush(now: clock.now()) }
 

@@ -315,7 +315,9 @@ public final class PluginRuntime: PluginHost {
                 plugin.quarantinedUntil = .now + configuration.quarantineWindow
                 plugin.problem = BerthError(
                     "plugin_quarantined", "\(plugin.deaths.count) workers died on different work within \(configuration.quarantineWindow)",
-                    hint: "berthctl dead-letter list shows what it died of; install another version, or berthctl plugin reload \(id)")
+                    hint: "berthctl dead-letter list shows what it died of; install another version, or berthctl plugin reload \(id); "
+                        + "it gets another chance by itself after \(configuration.quarantineWindow)"
+                )
             }
             installed[id] = plugin
             return (isUnfit, plugin.previous != nil)

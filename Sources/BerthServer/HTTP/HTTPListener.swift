@@ -20,6 +20,8 @@ public struct ConnectionLimits: Sendable {
     public var headSeconds = 10
     /// From head to the end of the body.
     public var requestSeconds = 30
+    /// From the end of a delivery to its answer; after that it is 503. Looked at once a second, so that it is a second more at most.
+    public var answerSeconds = 4
     /// Least rate of a body after five seconds.
     public var bodyBytesPerSecondMin = 1024
     /// How long a peer may take nothing of an answer that waits for it.

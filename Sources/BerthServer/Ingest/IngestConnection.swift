@@ -62,8 +62,10 @@ final class IngestConnection: ChannelDuplexHandler {
     private var isReadWanted = false
     private var deadline = NIODeadline.distantFuture
     private var timer: Scheduled<Void>?
-    /// Of `bodyBytesInFlight`.
+    /// Of `bodyBytesInFlight`; of a delivery that was handed on, the receiver's answer gives them back.
     private var heldBytes = 0
+    /// The delivery that is being answered.
+    private var awaited: WebhookPath?
 
     init(_ shared: IngestShared) { self.shared = shared }
 
@@ -78,7 +80,7 @@ final class IngestConnection: ChannelDuplexHandler {
             if loop.inEventLoop { bound.value.finish(answer) } else { loop.execute { bound.value.finish(answer) } }
         }
         waitForHead()
-        arm(at: deadline)
+        arm()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -110,7 +112,7 @@ final class IngestConnection: ChannelDuplexHandler {
         // A body that does not come with its head is watched from now on.
         if case .receiving(let request) = phase, request.isWatched == false {
             request.isWatched = true
-            arm(at: min(deadline, .now() + .seconds(1)))
+            arm()
         }
     }
 
@@ -176,7 +178,15 @@ final class IngestConnection: ChannelDuplexHandler {
         switch request.target {
         case .webhook(let target):
             guard let onAnswer else { return }
-            shared.receiver.receive(request.delivery(to: target, from: remoteAddress), onAnswer)
+            deadline = .now() + .seconds(Int64(shared.limits.answerSeconds))
+            awaited = target
+            // Held until the answer is there, even if the peer is gone by then: so long the body is in memory.
+            let (shared, bytes) = (shared, heldBytes)
+            heldBytes = 0
+            shared.receiver.receive(request.delivery(to: target, from: remoteAddress)) { answer in
+                shared.bodyBytesInFlight.subtract(bytes, ordering: .relaxed)
+                onAnswer(answer)
+            }
         case .health: finish(IngestReply.healthy)
         case .readiness:
             let readiness = shared.readiness
@@ -233,6 +243,13 @@ final class IngestConnection: ChannelDuplexHandler {
         phase = .receiving(request)
     }
 
+    /// Senders give up after five to ten seconds, and then know nothing. What comes of the delivery is not theirs to know any more: sent
+    /// again, it is taken for the same.
+    private func answerLate(_ path: WebhookPath, isHead: Bool) {
+        shared.receiver.tookTooLong(provider: path.provider, connection: path.connection, seconds: shared.limits.answerSeconds)
+        answerAndClose(IngestReply.late, isHead: isHead)
+    }
+
     private func finish(_ answer: IntakeAnswer) {
         guard case .answering(let isHead) = phase, let context else { return }
         write(IngestReply.bytes(of: answer, isHead: isHead, closes: closesAfterAnswer, allocator: context.channel.allocator))
@@ -280,7 +297,7 @@ final class IngestConnection: ChannelDuplexHandler {
         pending.removeAll()
         context?.close(mode: .output, promise: nil)
         deadline = .now() + .seconds(2)
-        arm(at: deadline)
+        arm()
         context?.read()
     }
 
@@ -296,21 +313,24 @@ final class IngestConnection: ChannelDuplexHandler {
 
     private func waitForHead() {
         phase = .idle
+        awaited = nil
         deadline = .now() + .seconds(Int64(shared.limits.headSeconds))
     }
 
-    /// One timer per connection, which looks again when the deadline it finds is later: cheaper than one per request.
-    private func arm(at time: NIODeadline) {
+    /// One timer per connection that looks once a second, or when the deadline it knows comes before: cheaper than one per request.
+    private func arm() {
         timer?.cancel()
         guard let context else { return }
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
-        timer = context.eventLoop.scheduleTask(deadline: time) { bound.value.look() }
+        timer = context.eventLoop.scheduleTask(deadline: min(deadline, .now() + .seconds(1))) { bound.value.look() }
     }
 
     private func look() {
         let now = NIODeadline.now()
         switch phase {
-        case .answering: return arm(at: now + .seconds(Int64(shared.limits.headSeconds)))
+        case .answering(let isHead):
+            if now >= deadline, let awaited { return answerLate(awaited, isHead: isHead) }
+            arm()
         case .receiving(let request):
             let age = now - request.began
             let least = age > .seconds(5) ? Int(age.nanoseconds / 1_000_000_000) * shared.limits.bodyBytesPerSecondMin : 0
@@ -318,10 +338,10 @@ final class IngestConnection: ChannelDuplexHandler {
                 note(IngestReply.tooSlow, request)
                 return answerAndClose(IngestReply.timedOut)
             }
-            arm(at: min(deadline, now + .seconds(1)))
+            arm()
         case .idle, .lingering:
             guard now < deadline else { return close() }
-            arm(at: deadline)
+            arm()
         }
     }
 }

@@ -15,6 +15,10 @@ enum IngestReply {
     static let twoHosts = Reply.problem(BerthError(.invalid, "the request has more than one Host field"))
     static let tooSlow = BerthError(.invalid, "the request took too long", hint: "send the whole body at once")
     static let timedOut = Reply.problem(tooSlow, status: .requestTimeout)
+    static let late = Reply.problem(
+        BerthError(
+            .overloaded, "the delivery could not be stored in time", hint: "send it again; it is not taken twice", isRetryable: true,
+            retryAfter: .seconds(5)))
     static let memoryFull = Reply.problem(
         BerthError(
             .overloaded, "too many bodies are being received", hint: "send again later", isRetryable: true, retryAfter: .seconds(1)))

@@ -18,6 +18,18 @@ enum VaultOpening {
         return (file, credentials, isCredential)
     }
 
+    /// Reads the key as a start would, and makes none; answers what a first start will do.
+    static func check(_ configuration: Configuration, _ environment: [String: String], storePath: String) throws(BerthError) -> String? {
+        let (file, credentials, isCredential) = place(configuration, environment, storePath)
+        if !isCredential, !FileManager.default.fileExists(atPath: file), configuration.boolean("vault.create_key") {
+            return "vault.key_file: \(file) is not there; the first start makes it"
+        }
+        do throws(BerthError) { _ = try VaultKeyring.load(keyFile: file, credentialsDirectory: credentials) } catch {
+            throw configuration.blamed("vault.key_file", error)
+        }
+        return nil
+    }
+
     static func open(
         _ configuration: Configuration, _ environment: [String: String], storePath: String, _ store: any Store, _ logger: Logger
     )
