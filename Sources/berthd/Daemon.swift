@@ -148,6 +148,7 @@ struct Daemon {
                 signal.raiseAll()
                 scheduler.wakeUp()
             },
+            BackgroundService(name: "refusals") { await intake.run() },
             BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
             BackgroundService(name: "dispatcher") { await dispatcher.run() },
             BackgroundService(name: "syncs") { await syncs.run() },
@@ -163,10 +164,10 @@ struct Daemon {
         group.maximumGracefulShutdownDuration = .seconds(10)
         defer { notifier.stopping() }
         do { try await ServiceGroup(configuration: group).run() } catch {
-            await end(host, outbound, answers, requestLog, store)
+            await end(intake, host, outbound, answers, requestLog, store)
             throw (error as? BerthError).map(named) ?? error
         }
-        await end(host, outbound, answers, requestLog, store)
+        await end(intake, host, outbound, answers, requestLog, store)
         logger.notice("stopped")
     }
 
@@ -178,8 +179,10 @@ struct Daemon {
     }
 
     private func end(
-        _ host: PluginRuntime, _ outbound: CurlOutbound, _ answers: SQLiteResponseCache?, _ requestLog: RequestLog?, _ store: SQLiteStore
+        _ intake: Intake, _ host: PluginRuntime, _ outbound: CurlOutbound, _ answers: SQLiteResponseCache?, _ requestLog: RequestLog?,
+        _ store: SQLiteStore
     ) async {
+        await intake.flushRefusals(all: true)
         await host.stop()
         await outbound.close()
         await answers?.close()

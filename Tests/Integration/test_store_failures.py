@@ -146,6 +146,10 @@ class SlowDisk(unittest.TestCase):
             # What was on its way is stored by now or soon: the same delivery again is no second event.
             again = wait_for(lambda: (lambda a: a if a.status in (200, 202) else None)(berthd.webhook(path, body)), 30, "the disk")
             self.assertEqual(len(berthd.all_items("/v1/events")), 2, again)
+            berthd.stop()
+            berthd.start()
+            details = [entry["detail"] for entry in berthd.all_items("/v1/audit") if entry["kind"] == "webhook.refused"]
+            self.assertTrue(any(text.startswith("overloaded: ") and "answered 503" in text for text in details), details)
         finally:
             berthd.stop()
             mock.stop()

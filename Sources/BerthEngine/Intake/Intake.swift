@@ -18,6 +18,7 @@ public struct Intake: WebhookReceiver {
     private let onAccepted: @Sendable (ConnectionID) -> Void
     private let verifier = SignatureVerifier()
     private let refusals: RefusalLog
+    private let overloads: OverloadLog
     private let kinds = KindLabels()
 
     /// An intake over its seams. `onAccepted` wakes the dispatcher; it is called after the delivery is durable, unless
@@ -36,6 +37,7 @@ public struct Intake: WebhookReceiver {
         self.observer = observer
         self.onAccepted = onAccepted
         refusals = RefusalLog(store: audit, logger: logger)
+        overloads = OverloadLog(store: audit, logger: logger)
     }
 
     /// Takes one delivery. A success means that it is durable. Safe to call concurrently, from any thread; does not
@@ -120,8 +122,16 @@ public struct Intake: WebhookReceiver {
         _ = overloaded(connection, error, 5)
     }
 
-    /// Writes counts of suppressed refusals that are still in memory; to be called every few seconds and at the end.
-    public func flushRefusals() async { await refusals.flush(now: clock.now()) }
+    /// Writes counts of refusals that are still in memory to the audit log, those that are over or, at the end, `all`.
+    public func flushRefusals(all: Bool = false) async {
+        await refusals.flush(now: clock.now(), all: all)
+        await overloads.flush(now: clock.now(), all: all)
+    }
+
+    /// Does so every few seconds, until it is cancelled.
+    public func run() async {
+        while (try? await Task.sleep(for: .seconds(5))) != nil { await flushRefusals() }  // only cancellation throws here
+    }
 
     /// From the allowed address on. Throws what the store throws.
     private func judge(
@@ -190,7 +200,7 @@ public struct Intake: WebhookReceiver {
 
     private func overloaded(_ connection: Connection, _ error: BerthError, _ seconds: Int) -> IntakeAnswer {
         observer.received(provider: connection.provider.text, kind: "", outcome: .overloaded)
-        refusals.warnOverloaded(error, connection, now: clock.now())
+        overloads.record(error, connection, now: clock.now())
         let wait = error.retryAfter.map { max(1, Int($0.components.seconds)) } ?? seconds
         // What exactly fails inside is the operator's to know, not the sender's.
         let told = BerthError(

@@ -24,7 +24,6 @@ final class RefusalLog: Sendable {
     }
 
     private let state = Mutex(State())
-    private let warned = Mutex(Int64.min)
     private let store: any AuditStore
     private let logger: Logger
 
@@ -58,23 +57,10 @@ final class RefusalLog: Sendable {
         await write(entries)
     }
 
-    /// Logs why a delivery could not be taken now, at most once a second.
-    func warnOverloaded(_ error: BerthError, _ connection: Connection, now: Timestamp) {
+    /// Writes counts of seconds before `now`, or all at the end; to be called now and then, since the end of a flood brings no next refusal.
+    func flush(now: Timestamp, all: Bool) async {
         let second = now.milliseconds / 1000
-        let isFirst = warned.withLock { warned in
-            defer { warned = second }
-            return warned != second
-        }
-        guard isFirst else { return }
-        logger.warning(
-            "webhooks refused with 503",
-            metadata: ["connection": "\(connection.id)", "provider": "\(connection.provider)", "error": "\(error)"])
-    }
-
-    /// Writes counts of seconds before `now`; to be called now and then, since the end of a flood brings no next refusal.
-    func flush(now: Timestamp) async {
-        let second = now.milliseconds / 1000
-        await write(state.withLock { second == $0.second ? [] : Self.takeSuppressed(&$0) })
+        await write(state.withLock { second == $0.second && !all ? [] : Self.takeSuppressed(&$0) })
     }
 
     private static func takeSuppressed(_ state: inout State) -> [AuditEntry] {

@@ -247,6 +247,25 @@ import Testing
         #expect(bed.inbox.audits.count == 22)
     }
 
+    // Without it nobody can tell afterwards how much a full disk turned away; with an entry each they would fill it.
+    @Test func whatIsAnswered503IsCountedAndWrittenWhenItIsOver() async throws {
+        let bed = try await IntakeBed(Self.spec(), Self.token, keys: ["t0ken"])
+        bed.inbox.kept.withLock { $0.failure = BerthError(.store, "the disk is full", isRetryable: true) }
+        for _ in 0..<300 { #expect(await bed.intake.receive(delivery(token: "t0ken")).status == 503) }
+        bed.clock.set(moment(1_700_000_004))
+        await bed.intake.flushRefusals()
+        #expect(bed.inbox.audits.isEmpty)
+        #expect(await bed.intake.receive(delivery(token: "t0ken")).status == 503)
+        bed.clock.set(moment(1_700_000_009))
+        await bed.intake.flushRefusals()
+        #expect(bed.inbox.audits.map(\.kind) == ["webhook.refused"])
+        let detail = bed.inbox.audits.first?.detail ?? ""
+        #expect(detail.hasPrefix("overloaded: 301 deliveries answered 503 since ") && detail.hasSuffix(", last: the disk is full"))
+        #expect(bed.inbox.audits.first?.connection == bed.connection.id)
+        await bed.intake.flushRefusals(all: true)
+        #expect(bed.inbox.audits.count == 1)
+    }
+
     // Without the bound senders could make up metric labels without end.
     @Test func kindLabelsAreBounded() {
         let labels = KindLabels()
