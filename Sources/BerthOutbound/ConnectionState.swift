@@ -84,8 +84,9 @@ extension CurlOutbound {
         }
     }
 
-    /// Closes a connection's circuit by hand.
-    public func resetCircuit(of connection: ConnectionID) {
+    /// Closes a connection's circuit by hand, and ends pauses that its provider asked for: who does so knows better.
+    public func resetCircuit(of connection: ConnectionID, _ provider: ProviderName) async {
+        await endPauses(connection, provider)
         guard let state = connections[connection], state.breaker.failures > 0 else { return }
         connections[connection]?.breaker = CircuitBreaker(
             threshold: configuration.circuitThreshold, openNanoseconds: configuration.circuitOpenTime.nanoseconds)

@@ -38,9 +38,9 @@ extension CurlOutbound {
             policy: prepared.policy, approval: prepared.approval
         ) { count in
             if count > 0 {
-                guard prepared.isIdempotent, count <= repeatsMax, self.connections[target.connection]?.budget.withdraw() != false else {
-                    return false
-                }
+                guard prepared.isIdempotent, count <= repeatsMax, self.admissions[provider]?.hasRoom(ticket, now: .now()) != false,
+                    self.connections[target.connection]?.budget.withdraw() != false
+                else { return false }
             }
             self.admissions[provider]?.sending(ticket, isFirst: count == 0, now: .now())
             return true

@@ -155,7 +155,9 @@ public actor CurlOutbound: Outbound {
             exchange.waited += Monotonic.now() - asked
             switch turn {
             case .go: break
-            case .late(let wait): return last ?? .failure(Self.throttled(prepared.label, wait))
+            case .late(let wait):
+                let pauseEnd = admissions[target.provider]?.pauseEnd(ticket, now: asked) ?? asked
+                return last ?? .failure(Self.throttled(prepared.label, wait, isPaused: pauseEnd >= deadline))
             case .cancelled: return .failure(AttemptFailure(.cancelled, "\(prepared.label): cancelled"))
             case .closing: return .failure(Self.closing)
             }
@@ -220,9 +222,13 @@ public actor CurlOutbound: Outbound {
             retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
     }
 
-    private static func throttled(_ label: String, _ wait: Int64) -> AttemptFailure {
-        AttemptFailure(
-            .throttled, "\(label): its rate limit leaves no room before the deadline",
+    private static func throttled(_ label: String, _ wait: Int64, isPaused: Bool) -> AttemptFailure {
+        let why =
+            isPaused
+            ? "the provider asked not to be called for another \(wait / 1_000_000_000) s (berthctl connection reset-circuit NAME ends that)"
+            : "its rate limit leaves no room before the deadline"
+        return AttemptFailure(
+            .throttled, "\(label): \(why)",
             retryAfterMilliseconds: UInt64(max(1, wait / 1_000_000)))
     }
 }

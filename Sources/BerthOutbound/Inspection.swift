@@ -35,6 +35,14 @@ extension CurlOutbound: OutboundInspection {
         return connections.compactMapValues { $0.breaker.state(now) == .closed ? nil : view($0, now) }
     }
 
+    /// See ``OutboundInspection``.
+    public func longPauses() -> [ConnectionID: Double] {
+        let now = Monotonic.now()
+        return admissions.values.reduce(into: [:]) { found, admission in
+            for (id, left) in admission.pausesLeft(now) where left >= 60 { found[id] = max(found[id] ?? 0, left) }
+        }
+    }
+
     private func view(_ state: ConnectionState, _ now: Monotonic) -> CircuitView {
         CircuitView(
             state: state.breaker.state(now).rawValue, failures: state.breaker.failures,

@@ -87,6 +87,9 @@ struct TryOutcome {
                 .remoteDown, "its answer is not readable HTTP: the compressed body is damaged or goes on after its end", .final, .bad)
         case (_, CURLE_BAD_CONTENT_ENCODING), (_, CURLE_WEIRD_SERVER_REPLY), (_, CURLE_UNSUPPORTED_PROTOCOL):
             self = fail(.remoteDown, "its answer is not readable HTTP: \(detail)", .final, .bad)
+        case (_, CURLE_OUT_OF_MEMORY) where wasSent:
+            // What libcurl says to a field of more than 100 KiB.
+            self = fail(.denied, "the answer's headers are larger than allowed", .final, .unknown)
         case (_, CURLE_OUT_OF_MEMORY), (_, CURLE_FAILED_INIT):
             self = fail(.retry, "the host could not begin it: \(detail)", .final, .unknown)
         default:

@@ -10,8 +10,10 @@ public protocol OutboundInspection: Sendable {
     func egress(of connection: ConnectionID) async -> EgressView?
     /// Circuits that are not closed.
     func openCircuits() async -> [ConnectionID: CircuitView]
-    /// Closes a connection's circuit by hand.
-    func resetCircuit(of connection: ConnectionID) async
+    /// Closes a connection's circuit by hand, and ends the pauses that its provider asked for.
+    func resetCircuit(of connection: ConnectionID, _ provider: ProviderName) async
+    /// Connections that were asked to wait for a minute or more, with the seconds left.
+    func longPauses() async -> [ConnectionID: Double]
 }
 
 /// A connection's requests as they stand.

@@ -78,7 +78,7 @@ import Testing
         for _ in 0..<5 { _ = await broker.send(get("/x"), for: target(server.url)) }
         #expect(await broker.send(get("/x"), for: target(server.url)).failure?.status == .remoteDown)
         status.withLock { $0 = 200 }
-        await broker.resetCircuit(of: connectionID())
+        await broker.resetCircuit(of: connectionID(), target(server.url).provider)
         #expect(await broker.send(get("/x"), for: target(server.url)).response?.status == 200)
         await broker.close()
         server.stop()

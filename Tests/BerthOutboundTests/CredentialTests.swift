@@ -181,4 +181,21 @@ import Testing
         await broker.close()
         server.stop()
     }
+
+    @Test(arguments: [
+        "key+with/of=9d2f", "key%2Bwith%2Fof%3D9d2f", "key%2bwith%2fof%3d9d2f", #"key+with\/of=9d2f"#, #"key\u002bwith\u002Fof\u003d9d2f"#,
+        #"\u006b\u0065\u0079+with/of=9d2f"#,
+    ]) func aSecretIsCoveredHoweverItIsEncoded(form: String) {
+        // Without it a provider's "next" link, or PHP's way to write JSON, hands the key to the plugin and to the cache's file.
+        let mask = SecretMask([], inBodies: [Secret(copying: "key+with/of=9d2f".utf8)])
+        let text = #"{"next":"https://x/?page=2&key="# + form + #"&a=100%","path":"C:\\temp"}"#
+        var body = Array(text.utf8)
+        #expect(mask.cover(&body))
+        let stars = String(repeating: "*", count: form.utf8.count)
+        #expect(String(decoding: body, as: UTF8.self) == text.replacing(form, with: stars))
+        var other = Array(text.replacing(form, with: "kez" + form.dropFirst(3)).utf8)
+        #expect(form.hasPrefix("\\") || !mask.cover(&other))
+        #expect(SecretMask([Secret(copying: "key+with/of=9d2f".utf8)]).occurs(in: Array(text.utf8)))
+        #expect(SecretMask([Secret(copying: "key+with/of=9d2f".utf8)]).mask(text).contains("***"))
+    }
 }

@@ -99,6 +99,34 @@ import Testing
         server.stop()
     }
 
+    @Test func whatLibcurlRepeatsIsTakenFromTheBudget() async throws {
+        // Without it a provider whose connections die would get every request twice, however long it lasts.
+        let server = try ScriptedServer { peer, request, _ in request.target == "/first" ? peer.answer(200) : false }
+        let broker = try outbound()
+        let target = target(server.url) { $0.rateLimits = [] }
+        for _ in 0..<12 {
+            #expect(await broker.send(get("/first"), for: target).response?.status == 200)
+            await broker.resetCircuit(of: connectionID(), target.provider)
+            _ = await broker.send(get("/x"), for: target)
+        }
+        // One each, the ten retries saved up, and a fifth of one for each of 24 requests.
+        #expect(server.seen.filter { $0.target == "/x" }.count <= 12 + 10 + 5)
+        await broker.close()
+        server.stop()
+    }
+
+    @Test func whatLibcurlRepeatsNeedsRoomUnderTheLimit() async throws {
+        // Without it the provider sees one request more than its limit allows, each time a kept connection dies.
+        let server = try ScriptedServer { peer, request, _ in request.target == "/first" ? peer.answer(200) : false }
+        let broker = try outbound()
+        let target = target(server.url) { $0.rateLimits = [.init(requests: 2, windowSeconds: 60)] }
+        #expect(await broker.send(get("/first"), for: target).response?.status == 200)
+        #expect(await broker.send(get("/x"), for: target).failure?.status == .remoteDown)
+        #expect(server.seen.count == 2)
+        await broker.close()
+        server.stop()
+    }
+
     @Test func aRefusedConnectionIsRepeatedForEveryMethod() async throws {
         // Without this a provider that restarts would fail actions that it never saw.
         let server = try ScriptedServer { _, _, _ in false }
@@ -137,8 +165,13 @@ import Testing
         #expect(failure?.status == .throttled)
         let wait = failure?.retryAfterMilliseconds ?? 0
         #expect((3_500_000...3_600_000).contains(wait))
+        #expect(failure?.message.contains("asked not to be called") == true)
+        #expect(await broker.longPauses().keys.map(\.description) == [connectionID().description])
         #expect(await broker.send(get("/x"), for: target(server.url, connection: connectionID(2))).response?.status == 429)
-        #expect(server.seen.count == 2)
+        // An operator who knows better need not wait.
+        await broker.resetCircuit(of: connectionID(), target(server.url).provider)
+        #expect(await broker.send(get("/x"), for: target(server.url)).response?.status == 429)
+        #expect(server.seen.count == 3)
         await broker.close()
         server.stop()
     }

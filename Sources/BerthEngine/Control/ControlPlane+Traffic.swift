@@ -7,7 +7,7 @@ import BerthSeams
 extension ControlPlane {
     public func resetCircuit(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView {
         let connection = try connections.find(id)
-        await outbound.resetCircuit(of: connection.id)
+        await outbound.resetCircuit(of: connection.id, connection.provider)
         try await audit("connection.circuit_reset", caller, connection.id, "\(connection.provider)/\(connection.name)")
         return try await showConnection(id)
     }
@@ -47,11 +47,19 @@ extension ControlPlane {
         return await outbound.traffic(of: connection.id, connection.provider, manifest.http)
     }
 
-    /// Health parts of circuits that are not closed.
+    private func pausePart(_ connection: Connection, _ seconds: Double) -> Health.Part {
+        Health.Part(
+            name: "limit:\(connection.provider)/\(connection.name)", status: "degraded",
+            detail: "the provider asked not to be called for another \(Int(seconds.rounded(.up))) s",
+            hint: "if that can't be right: berthctl connection reset-circuit \(connection.provider)/\(connection.name) ends it")
+    }
+
+    /// Health parts of circuits that are not closed, and of pauses that are long.
     func circuitParts() async -> [Health.Part] {
         let open = await outbound.openCircuits()
+        let paused = await outbound.longPauses()
         return connections.directory.connections().compactMap { connection in
-            guard let circuit = open[connection.id] else { return nil }
+            guard let circuit = open[connection.id] else { return paused[connection.id].map { pausePart(connection, $0) } }
             let wait = circuit.retryAfterSeconds.map { ", next try in \(Int($0.rounded(.up))) s" } ?? ", the next request tries"
             let why = circuit.lastFailure.map { ": \($0)" } ?? ""
             return Health.Part(

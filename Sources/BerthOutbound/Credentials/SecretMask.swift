@@ -4,7 +4,7 @@
 import BerthSeams
 import Glibc
 
-/// Finds secrets however they are percent-encoded and writes `***` in their place.
+/// Finds secrets, however they are encoded in a URL or in JSON, and writes `***` in their place.
 struct SecretMask {
     private let secrets: [Secret]
     private let inBodies: [Secret]
@@ -22,11 +22,10 @@ struct SecretMask {
         for secret in inBodies {
             secret.withBytes { needle in
                 body.withUnsafeMutableBytes { hay in
-                    var start = 0
-                    while let at = Self.find(UnsafeRawBufferPointer(rebasing: hay[start...]), needle) {
+                    Self.search(UnsafeRawBufferPointer(hay), needle) { range in
                         isFound = true
-                        for index in (start + at)..<(start + at + needle.count) { hay[index] = UInt8(ascii: "*") }
-                        start += at + needle.count
+                        for index in range { hay[index] = UInt8(ascii: "*") }
+                        return true
                     }
                 }
             }
@@ -43,7 +42,7 @@ struct SecretMask {
             secret.withBytes { needle in
                 var index = 0
                 while index < bytes.count {
-                    if let end = Self.match(needle, bytes, at: index) {
+                    if let end = bytes.withUnsafeBytes({ Self.match(needle, $0, at: index) }) {
                         bytes.replaceSubrange(index..<end, with: "***".utf8)
                         isChanged = true
                         index += 3
@@ -56,34 +55,48 @@ struct SecretMask {
         return isChanged ? String(decoding: bytes, as: UTF8.self) : text
     }
 
-    /// Whether a secret stands plainly in the bytes.
+    /// Whether a secret stands in the bytes, plainly or encoded.
     func occurs(in bytes: [UInt8]) -> Bool {
-        bytes.withUnsafeBytes { hay in secrets.contains { secret in secret.withBytes { Self.find(hay, $0) != nil } } }
-    }
-
-    private static func find(_ hay: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer) -> Int? {
-        guard let base = hay.baseAddress, let wanted = needle.baseAddress, let first = needle.first else { return nil }
-        var offset = 0
-        // memchr reads many bytes at a time; bodies have megabytes.
-        while offset + needle.count <= hay.count, let found = memchr(base + offset, Int32(first), hay.count - needle.count - offset + 1) {
-            if memcmp(found, wanted, needle.count) == 0 { return base.distance(to: UnsafeRawPointer(found)) }
-            offset = base.distance(to: UnsafeRawPointer(found)) + 1
+        bytes.withUnsafeBytes { hay in
+            secrets.contains { secret in
+                var isFound = false
+                secret.withBytes { needle in
+                    Self.search(hay, needle) { _ in
+                        isFound = true
+                        return false
+                    }
+                }
+                return isFound
+            }
         }
-        return nil
     }
 
-    /// The end of `needle` in `bytes` at `start`, each byte plain, as `%XX`, or a space as `+`; nil: not there.
-    private static func match(_ needle: UnsafeRawBufferPointer, _ bytes: [UInt8], at start: Int) -> Int? {
+    /// Every place where `needle` stands, until `take` answers false. Looks only where it can begin: at its first byte, plain or escaped;
+    /// memchr reads many bytes at a time, and bodies have megabytes.
+    private static func search(_ hay: UnsafeRawBufferPointer, _ needle: UnsafeRawBufferPointer, _ take: (Range<Int>) -> Bool) {
+        guard let base = hay.baseAddress, let first = needle.first else { return }
+        for start in Set([first, UInt8(ascii: "%"), UInt8(ascii: "\\")]) {
+            var offset = 0
+            while offset < hay.count, let found = memchr(base + offset, Int32(start), hay.count - offset) {
+                let index = base.distance(to: UnsafeRawPointer(found))
+                guard let end = match(needle, hay, at: index) else {
+                    offset = index + 1
+                    continue
+                }
+                guard take(index..<end) else { return }
+                offset = end
+            }
+        }
+    }
+
+    /// The end of `needle` in `bytes` at `start`, each byte plain, as `%XX`, as JSON escapes it, or a space as `+`; nil: not there.
+    private static func match(_ needle: UnsafeRawBufferPointer, _ bytes: UnsafeRawBufferPointer, at start: Int) -> Int? {
         var index = start
         for wanted in needle {
             guard index < bytes.count else { return nil }
-            if bytes[index] == wanted {
-                index += 1
-            } else if bytes[index] == UInt8(ascii: "%"), index + 2 < bytes.count, let high = digit(bytes[index + 1]),
-                let low = digit(bytes[index + 2]), high << 4 | low == wanted
-            {
-                index += 3
-            } else if wanted == 32, bytes[index] == UInt8(ascii: "+") {
+            if let length = escape(of: wanted, bytes, at: index) {
+                index += length
+            } else if bytes[index] == wanted || (wanted == 32 && bytes[index] == UInt8(ascii: "+")) {
                 index += 1
             } else {
                 return nil
@@ -91,6 +104,32 @@ struct SecretMask {
         }
         return index
     }
+
+    /// How long the escape at `index` is, if it is one of `wanted`.
+    private static func escape(of wanted: UInt8, _ bytes: UnsafeRawBufferPointer, at index: Int) -> Int? {
+        switch bytes[index] {
+        case UInt8(ascii: "%"):
+            guard index + 2 < bytes.count, let high = digit(bytes[index + 1]), let low = digit(bytes[index + 2]) else { return nil }
+            return high << 4 | low == wanted ? 3 : nil
+        case UInt8(ascii: "\\"):
+            guard index + 1 < bytes.count else { return nil }
+            let next = bytes[index + 1]
+            guard next == UInt8(ascii: "u") else { return simpleEscapes[next] == wanted ? 2 : nil }
+            guard index + 5 < bytes.count else { return nil }
+            let value = bytes[(index + 2)...(index + 5)].reduce(UInt32?(0)) { value, byte in
+                guard let value, let digit = digit(byte) else { return nil }
+                return value << 4 | UInt32(digit)
+            }
+            return value == UInt32(wanted) && wanted < 128 ? 6 : nil
+        default: return nil
+        }
+    }
+
+    /// What stands for what behind a backslash (RFC 8259, 7).
+    private static let simpleEscapes: [UInt8: UInt8] = [
+        UInt8(ascii: "\\"): UInt8(ascii: "\\"), UInt8(ascii: "/"): UInt8(ascii: "/"), UInt8(ascii: "\""): UInt8(ascii: "\""),
+        UInt8(ascii: "n"): 10, UInt8(ascii: "r"): 13, UInt8(ascii: "t"): 9,
+    ]
 
     private static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {

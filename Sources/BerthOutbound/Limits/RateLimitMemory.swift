@@ -58,6 +58,19 @@ extension CurlOutbound {
         Task { await keep([mark]) }
     }
 
+    /// Ends what `hold` began, also beyond this process.
+    func endPauses(_ connection: ConnectionID, _ provider: ProviderName) async {
+        let ended = admissions[provider]?.endPauses(connection) ?? []
+        guard !ended.isEmpty else { return }
+        await keep(
+            ended.map { pause in
+                let key = RateLimitMark.Key(
+                    provider: provider, connection: pause.isShared ? nil : connection, requestClass: pause.requestClass, windowSeconds: 0)
+                return RateLimitMark(key: key, sent: [], ahead: 0, until: clock.now())
+            })
+        pump(provider)
+    }
+
     /// Everything, for a regular end: nothing is claimed ahead any more.
     func finalMarks() -> [RateLimitMark] {
         let now = Monotonic.now()

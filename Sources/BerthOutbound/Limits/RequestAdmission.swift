@@ -102,6 +102,32 @@ struct RequestAdmission {
         return earliest
     }
 
+    /// Whether a ticket that was sent may be sent once more at this moment.
+    mutating func hasRoom(_ ticket: Ticket, now: Monotonic) -> Bool {
+        pauseEnd(ticket, now: now) <= now && shared.isOpen(ticket.requestClass, now: now)
+            && lanes[ticket.connection]?.limits.isOpen(ticket.requestClass, now: now) != false
+    }
+
+    /// When the pauses that the provider asked for are over for this ticket; not after `now`: there is none.
+    func pauseEnd(_ ticket: Ticket, now: Monotonic) -> Monotonic {
+        max(
+            Self.pauseEnd(sharedPauses, ticket.requestClass, now),
+            Self.pauseEnd(lanes[ticket.connection]?.pauses ?? [:], ticket.requestClass, now))
+    }
+
+    /// Seconds for which a connection waits because it was asked to; those that share a pause each.
+    func pausesLeft(_ now: Monotonic) -> [ConnectionID: Double] {
+        let shared = sharedPauses.values.max() ?? now
+        return lanes.mapValues { Double(max(shared, $0.pauses.values.max() ?? now) - now) / 1e9 }
+    }
+
+    /// Ends the connection's pauses and those it shares; answers what they were of: classes, and whether shared.
+    mutating func endPauses(_ connection: ConnectionID) -> [(requestClass: String, isShared: Bool)] {
+        let own = lanes[connection]?.endPauses() ?? []
+        defer { sharedPauses = [:] }
+        return own.map { ($0, false) } + sharedPauses.keys.map { ($0, true) }
+    }
+
     /// The ticket's request goes out now; called again when it goes out twice.
     mutating func sending(_ ticket: Ticket, isFirst: Bool, now: Monotonic) {
         lanes[ticket.connection]?.limits.sending(ticket.requestClass, isFirst: isFirst, now: now)

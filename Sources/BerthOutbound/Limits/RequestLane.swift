@@ -102,6 +102,12 @@ struct RequestLane {
         pauses[requestClass] = max(pauses[requestClass] ?? time, time)
     }
 
+    /// Answers the classes they were of.
+    mutating func endPauses() -> [String] {
+        defer { pauses = [:] }
+        return Array(pauses.keys)
+    }
+
     func isIdle(_ now: Monotonic) -> Bool {
         running == 0 && waitingCount == 0 && limits.isEmpty(now) && pauses.values.allSatisfy { $0 <= now }
     }
