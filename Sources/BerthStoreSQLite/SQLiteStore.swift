@@ -25,8 +25,12 @@ public final class SQLiteStore: Store {
     let logger: Logger
     /// Sequence numbers of events leased by this epoch, so that settling finds rows without an index look-up.
     let leased = Mutex<[EventID: Int64]>([:])
-    /// What a read found broken; health tells it.
-    let damage = Mutex<BerthError?>(nil)
+    /// Remembers damage over restarts.
+    let mark: DamageMark
+    /// Which file was opened; what stands at its path may become another.
+    private let opened: FileIdentity?
+    /// That the file is not at its path any more; then nothing is acknowledged, since nobody would find it again.
+    let absence = Mutex<BerthError?>(nil)
 
     /// Limits of the store.
     public struct Limits: Sendable {
@@ -49,8 +53,13 @@ public final class SQLiteStore: Store {
         }
     }
 
+    /// The file itself: two names of one database must find the same lock and the same log.
+    static func resolved(_ path: String) -> String { (path as NSString).resolvingSymlinksInPath }
+
     private init(path: String, clock: any WallClock, entropy: any Entropy, limits: Limits, logger: Logger) async throws {
+        let path = Self.resolved(path)
         self.path = path
+        mark = DamageMark(database: path)
         self.clock = clock
         self.entropy = entropy
         self.logger = logger
@@ -62,13 +71,15 @@ public final class SQLiteStore: Store {
         configuration.foreignKeysEnabled = false
         pool = try DatabasePool(path: path, configuration: configuration)
         try await Self.makeDurable(pool)
+        try mark.check(pool)
         let backup: @Sendable (Int) throws -> Void = { version in try Self.backUpBeforeMigration(path, version, clock.now()) }
         try await pool.writeWithoutTransaction { database in try Migrations.apply(database, backup: backup) }
+        opened = FileIdentity(path)
         epoch = EpochID(clock, entropy)
         let now = clock.now()
         epochNumber = try await pool.write { [epoch] database in try Self.begin(epoch, at: now, database) }
         space = SpaceGuard(folder: (path as NSString).deletingLastPathComponent, ballastBytes: limits.ballastBytes, logger: logger)
-        queue = WriteQueue(pool: pool, queueMax: limits.queueMax) { [epochNumber] database in
+        queue = WriteQueue(pool: pool, queueMax: limits.queueMax, onDamage: { [mark] in mark.leave($0) }) { [epochNumber] database in
             Writer(database: database, epoch: epochNumber, clock: clock, entropy: entropy)
         }
         try await define(EntityDefinition.builtIn)
@@ -78,7 +89,8 @@ public final class SQLiteStore: Store {
     func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws(BerthError) -> T {
         do { return try await pool.read(body) } catch {
             let reason = StoreErrors.translate(error)
-            if StoreErrors.isFatal(error) { damage.withLock { $0 = reason } }
+            if StoreErrors.isCorrupt(error) { mark.leave(reason) }
+            if StoreErrors.isFatal(error) { queue.stop(for: reason) }
             throw reason
         }
     }
@@ -94,10 +106,32 @@ public final class SQLiteStore: Store {
     /// nothing is sent.
     public func lookAtSpace() { _ = space.freeBytes() }
 
+    /// Looks whether the file is still where it was; answers whether that has changed, with what is wrong now.
+    public func lookAtFile() -> (hasChanged: Bool, problem: BerthError?) {
+        let now = FileIdentity(path)
+        let problem =
+            now == opened
+            ? nil
+            : BerthError(
+                "store_file_gone", "the database file \(path) was \(now == nil ? "removed" : "replaced") while berthd has it open",
+                hint: "berthctl backup /path/new.db saves what it holds, as long as berthd runs; then stop berthd and restore that. "
+                    + "Deliveries are refused until then")
+        return absence.withLock { known in
+            defer { known = problem }
+            return ((known == nil) != (problem == nil), problem)
+        }
+    }
+
     /// Waits for running writes and closes; later calls throw.
     public func close() async {
         await queue.close()
-        do { try pool.close() } catch { logger.error("database not closed cleanly", metadata: ["error": "\(error)"]) }
+        do {
+            // All into the one file: a copy of it alone is then whole, and no old log is there to spoil a file put in its place. Readers
+            // first, since only the last connection may delete the log, and theirs can't write.
+            if queue.brokenBy == nil { try await pool.writeWithoutTransaction { _ = try $0.checkpoint(.truncate) } }
+            pool.invalidateReadOnlyConnections()
+            try pool.close()
+        } catch { logger.error("database not closed cleanly", metadata: ["error": "\(error)"]) }
         lock.release()
     }
 }

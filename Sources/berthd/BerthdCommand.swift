@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import BerthModel
+import BerthStoreSQLite
 import Foundation
 import Logging
 import Synchronization
@@ -24,6 +25,9 @@ struct BerthdCommand: AsyncParsableCommand {
 
     @Option(name: .customLong("set"), help: ArgumentHelp("Override one setting.", valueName: "section.key=value"))
     var overrides: [String] = []
+
+    @Option(help: ArgumentHelp("Put a backup in the database's place, while no berthd runs on it.", valueName: "backup"))
+    var restore: String?
 
     @Flag(name: .customLong("help-config"), help: "List every setting with its default, environment name and meaning.")
     var helpConfig = false
@@ -51,6 +55,11 @@ struct BerthdCommand: AsyncParsableCommand {
             if check {
                 for notice in try daemon.check() { FileHandle.standardError.write(Data("notice: \(notice)\n".utf8)) }
                 return print("configuration ok")
+            }
+            if let restore {
+                let kept = try StoreRestore.run(path: try daemon.storePath(), backup: restore, now: SystemClock().now())
+                print("restored from \(restore)\(kept.map { "; what was there before: \($0)" } ?? "")")
+                return print("the vault key must be the one of the backup's time or its .old; start berthd")
             }
             LineLogHandler.level.withLock { $0 = Logger.Level(rawValue: configuration.text("log.level")) ?? .info }
             let format = LineLogHandler.Format(rawValue: configuration.text("log.format")) ?? .json

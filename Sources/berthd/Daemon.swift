@@ -107,7 +107,7 @@ struct Daemon {
                 let done = try await VaultOpening.rotate(vault, configuration, environment, storePath: path, makesKey: makesKey, logger)
                 return VaultRotation(
                     key: done.keys.first ?? "", older_keys: Array(done.keys.dropFirst()), rewrapped: done.rewrapped, current: done.current)
-            })
+            }, keyProblem: { await VaultOpening.problem(vault, configuration, environment, storePath: path) })
         let ages = CredentialAges(
             store: store, host: host, directory: directory, clock: clock, rotationDays: configuration.integer("credentials.rotation_days"))
         let reminder = RotationReminder(ages: ages, audit: store, clock: clock, logger: engineLogger)

@@ -35,6 +35,9 @@ extension ControlPlane {
                 detail: store.problem?.message
                     ?? "synchronous=FULL, \(store.sizeBytes >> 20) MiB, \(store.freeBytes >> 20) MiB free, \(store.queuedWrites) writes waiting",
                 hint: store.problem?.hint))
+        if let problem = await facts.keyProblem() {
+            parts.append(Health.Part(name: "vault", status: "failing", detail: problem.message, hint: problem.hint))
+        }
         parts.append(await queuePart())
         for plugin in await host.plugins() {
             let status =

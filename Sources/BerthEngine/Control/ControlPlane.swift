@@ -39,11 +39,14 @@ public struct ControlPlane: ControlOperations {
         public var setLogLevel: @Sendable (String) -> Bool
         /// Changes the vault's key; the argument: make a new one first.
         public var rotateVault: @Sendable (Bool) async throws(BerthError) -> VaultRotation
+        /// What is wrong with the vault's key where the next start will look for it; nil: nothing.
+        public var keyProblem: @Sendable () async -> BerthError?
         /// Facts.
         public init(
             version: String, startedAt: Timestamp, pid: Int32, listen: @escaping @Sendable () -> String,
             publicURL: @escaping @Sendable () -> String, setLogLevel: @escaping @Sendable (String) -> Bool,
-            rotateVault: @escaping @Sendable (Bool) async throws(BerthError) -> VaultRotation
+            rotateVault: @escaping @Sendable (Bool) async throws(BerthError) -> VaultRotation,
+            keyProblem: @escaping @Sendable () async -> BerthError?
         ) {
             self.version = version
             self.startedAt = startedAt
@@ -52,6 +55,7 @@ public struct ControlPlane: ControlOperations {
             self.publicURL = publicURL
             self.setLogLevel = setLogLevel
             self.rotateVault = rotateVault
+            self.keyProblem = keyProblem
         }
     }
 

@@ -8,7 +8,7 @@ import Synchronization
 
 extension SQLiteStore {
     public func health() async -> StoreHealth {
-        var problem = queue.brokenBy ?? damage.withLock { $0 } ?? space.refusal()
+        var problem = queue.brokenBy ?? absence.withLock { $0 } ?? space.refusal()
         var synchronous = 0
         do {
             // Asked on the writer's connection, where it counts, and so in turn with the writes.
@@ -43,14 +43,25 @@ extension SQLiteStore {
                     hint: "the daemon's user must be able to write there")
             }
             Foundation.close(file)
-            let copy = try DatabaseQueue(path: target)
-            try pool.backup(to: copy)
-            let check = try await copy.read { try String.fetchOne($0, sql: "PRAGMA integrity_check") ?? "" }
-            try copy.close()
-            guard check == "ok" else { throw BerthError("store_corrupt", "the copy fails its check: \(check.prefix(200))") }
+            do { try await copy(to: target) } catch {
+                // Half a backup is none, and in the way of the next try.
+                for suffix in ["", "-wal", "-shm", "-journal"] { unlink(target + suffix) }
+                guard StoreErrors.isFull(error) else { throw error }
+                throw BerthError(
+                    .store, "there is not enough room for \(target)",
+                    hint: "the copy takes \(size(path) >> 20) MiB; name a file on another disk")
+            }
         } catch {
             throw StoreErrors.translate(error)
         }
+    }
+
+    private func copy(to target: String) async throws {
+        let copy = try DatabaseQueue(path: target)
+        try pool.backup(to: copy)
+        let check = try await copy.read { try String.fetchOne($0, sql: "PRAGMA integrity_check") ?? "" }
+        try copy.close()
+        guard check == "ok" else { throw BerthError("store_corrupt", "the copy fails its check: \(check.prefix(200))") }
     }
 
     public func prune(_ retention: Retention, now: Timestamp) async throws(BerthError) -> Int {

@@ -84,6 +84,17 @@ enum Migrations {
 
     /// Brings the schema up to this program's version. `backup` is called before the first change of a database that
     /// already holds data.
+    /// A database of something else gets no tables of ours; an empty one has none yet.
+    static func refuseForeign(_ database: Database, path: String?) throws {
+        let tables = try String.fetchAll(database, sql: "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+        let isEmpty = tables.isEmpty && path == nil
+        guard isEmpty || Set(tables).isSuperset(of: ["connection", "event", "dedup", "epoch"]) else {
+            throw BerthError(
+                "store_foreign", "\(path ?? "the database") is none of Berth's",
+                hint: "set [store] url to a file of its own, or to none yet")
+        }
+    }
+
     static func apply(_ database: Database, backup: (Int) throws -> Void) throws {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         guard version <= steps.count else {
@@ -91,6 +102,7 @@ enum Migrations {
                 "store_too_new", "the database has schema version \(version), this berthd knows \(steps.count)",
                 hint: "install the berthd that wrote it, or restore the backup it made before migrating (berth.db.backup-*)")
         }
+        try refuseForeign(database, path: nil)
         guard version < steps.count else { return }
         if version > 0 { try backup(version) }
         for (index, step) in steps.enumerated().dropFirst(version) {

@@ -26,13 +26,19 @@ enum StoreErrors {
         case SQLITE_CORRUPT, SQLITE_NOTADB:
             return BerthError(
                 "store_corrupt", "the database is damaged: \(message)",
-                hint: "stop berthd, restore the last backup (berthctl backup makes them), keep the damaged file for analysis")
+                hint: restoreHint)
         case SQLITE_BUSY, SQLITE_LOCKED:
             return BerthError(
                 .store, "another process holds the database: \(message)", hint: "find it with: fuser berth.db", isRetryable: true)
         default: return BerthError(.store, message)
         }
     }
+
+    static let restoreHint =
+        "stop berthd and restore the last backup (berthctl backup makes them): berthd --config FILE --restore BACKUP keeps the damaged file"
+
+    /// Whether the file itself is wrong, and not the disk of the moment.
+    static func isCorrupt(_ error: any Error) -> Bool { code(error) == SQLITE_CORRUPT || code(error) == SQLITE_NOTADB }
 
     /// After these nothing may be acknowledged any more: dirty pages may be gone though a later sync succeeds.
     static func isFatal(_ error: any Error) -> Bool {

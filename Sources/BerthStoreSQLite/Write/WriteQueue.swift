@@ -36,9 +36,13 @@ final class WriteQueue: @unchecked Sendable {
     let broken = AsyncStream<BerthError>.makeStream(bufferingPolicy: .bufferingOldest(1))
     private let ended = DispatchSemaphore(value: 0)
     private let makeWriter: (Database) throws -> Writer
+    private let onDamage: (BerthError) -> Void
 
-    init(pool: DatabasePool, queueMax: Int, makeWriter: @escaping (Database) throws -> Writer) {
+    init(
+        pool: DatabasePool, queueMax: Int, onDamage: @escaping (BerthError) -> Void, makeWriter: @escaping (Database) throws -> Writer
+    ) {
         self.pool = pool
+        self.onDamage = onDamage
         self.queueMax = queueMax
         self.makeWriter = makeWriter
         let thread = Thread { [weak self] in self?.runWriter() }
@@ -90,6 +94,12 @@ final class WriteQueue: @unchecked Sendable {
             return nil
         }
         if let refusal { job.finish(refusal) }
+    }
+
+    /// A read found the file damaged or the disk failing: from now on nothing is written.
+    func stop(for reason: BerthError) {
+        condition.withLock { failure = failure ?? reason }
+        broken.continuation.yield(reason)
     }
 
     /// Writes what waits, then stops; later writes are refused.
@@ -161,6 +171,7 @@ final class WriteQueue: @unchecked Sendable {
             }
         } catch {
             let reason = StoreErrors.translate(error)
+            if StoreErrors.isCorrupt(error) { onDamage(reason) }
             if StoreErrors.isFatal(error) {
                 condition.withLock { failure = reason }
                 broken.continuation.yield(reason)

@@ -123,7 +123,7 @@ struct BackupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Write a consistent copy of the database while the daemon runs.",
         discussion:
-            "To restore: stop berthd, put the copy in place of berth.db, remove berth.db-wal and berth.db-shm, start. Keep the vault key too."
+            "To restore: stop berthd, run berthd --config FILE --restore COPY as its user, start. Keep the vault key too."
     )
     @OptionGroup var options: SessionOptions
     @Argument(help: "New file, absolute, on the daemon's machine.") var path: String

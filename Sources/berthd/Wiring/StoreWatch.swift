@@ -24,6 +24,7 @@ struct StoreWatch: Service {
                     }
                     while !Task.isCancelled {
                         store.lookAtSpace()
+                        tell(store.lookAtFile())
                         if clock.takeStepBack() > 60_000 { await repair(clock.now()) }
                         do { try await Task.sleep(for: .seconds(2)) } catch { return }
                     }
@@ -35,6 +36,12 @@ struct StoreWatch: Service {
         guard let reason else { return }
         logger.critical("the store can't write any more: berthd ends", metadata: ["error": "\(reason)"])
         throw reason
+    }
+
+    private func tell(_ look: (hasChanged: Bool, problem: BerthError?)) {
+        guard look.hasChanged else { return }
+        guard let problem = look.problem else { return logger.notice("the database file is back in its place: deliveries are accepted") }
+        logger.critical("\(problem.message): deliveries are refused", metadata: ["hint": "\(problem.hint ?? "")"])
     }
 
     private func repair(_ now: Timestamp) async {

@@ -30,6 +30,22 @@ enum VaultOpening {
         return nil
     }
 
+    /// What is wrong with the key where the next start will look for it, while this daemon still has it in memory.
+    static func problem(_ vault: Vault, _ configuration: Configuration, _ environment: [String: String], storePath: String) async
+        -> BerthError?
+    {
+        let (file, credentials, _) = place(configuration, environment, storePath)
+        do throws(BerthError) {
+            let found = try VaultKeyring.load(keyFile: file, credentialsDirectory: credentials)
+            guard let current = await vault.keyIDs.first, !found.ids.contains(current) else { return nil }
+            return BerthError(.vaultKey, "the key in \(file) is not the one in use", hint: "put the right one back before berthd restarts")
+        } catch {
+            return BerthError(
+                error.code, "the next start can't have the vault's key: \(error.message)",
+                hint: "put \(file) back before berthd restarts: without it stored credentials are lost")
+        }
+    }
+
     static func open(
         _ configuration: Configuration, _ environment: [String: String], storePath: String, _ store: any Store, _ logger: Logger
     )

@@ -1,0 +1,17 @@
+// Which file it is, whatever its name.
+
+import Foundation
+
+/// Device and inode.
+struct FileIdentity: Equatable, Sendable {
+    private let device: UInt64
+    private let inode: UInt64
+
+    /// Of what stands at `path` now; nil: nothing does.
+    init?(_ path: String) {
+        var info = stat()
+        guard stat(path, &info) == 0 else { return nil }
+        device = UInt64(info.st_dev)
+        inode = UInt64(info.st_ino)
+    }
+}

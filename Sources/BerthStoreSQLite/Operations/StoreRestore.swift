@@ -1,0 +1,83 @@
+// `berthd --restore`: puts a backup in the database's place. By hand it is four steps, and one left out - the write-ahead log of the
+// old file - destroys the restored one.
+
+public import BerthModel
+import Foundation
+import GRDB
+
+/// Restores a database while no daemon runs on it.
+public enum StoreRestore {
+    /// Checks `backup` and puts a copy of it at `path`; what was there is kept beside it. Answers where. Throws, with everything as it
+    /// was, when a daemon has the database open or the backup is none; cut short later, the next start says so.
+    public static func run(path: String, backup: String, now: Timestamp) throws(BerthError) -> String? {
+        do { return try restore(SQLiteStore.resolved(path), backup, now) } catch { throw StoreErrors.translate(error) }
+    }
+
+    private static func restore(_ path: String, _ backup: String, _ now: Timestamp) throws -> String? {
+        let lock = try FileLock(path: path + ".lock")
+        defer { lock.release() }
+        let copy = path + ".restoring"
+        try remove([copy, copy + "-wal", copy + "-shm", copy + "-journal"])
+        try check(backup, copyingTo: copy)
+        let mark = DamageMark(database: path)
+        try mark.beginRestore()
+        let kept = try setAside(path, now)
+        guard rename(copy, path) == 0 else { throw failed("rename \(copy)") }
+        try sync((path as NSString).deletingLastPathComponent)
+        // Answers that were kept of another time.
+        let folder = (path as NSString).deletingLastPathComponent
+        try remove(["", "-wal", "-shm", "-journal"].map { "\(folder)/cache.db\($0)" })
+        mark.endRestore()
+        return kept
+    }
+
+    /// A copy made by SQLite itself, so that a backup with a log of its own is taken whole.
+    private static func check(_ backup: String, copyingTo copy: String) throws {
+        guard FileManager.default.isReadableFile(atPath: backup) else {
+            throw BerthError(.notFound, "\(backup) can't be read", hint: "name a file that berthctl backup made")
+        }
+        var configuration = GRDB.Configuration()
+        configuration.readonly = true
+        let source = try DatabaseQueue(path: backup, configuration: configuration)
+        defer { try? source.close() }  // read only: nothing can be lost
+        try source.read { try Migrations.refuseForeign($0, path: backup) }
+        let found = try source.read { try String.fetchOne($0, sql: "PRAGMA integrity_check(3)") ?? "" }
+        guard found == "ok" else {
+            throw BerthError("store_corrupt", "the backup \(backup) is damaged: \(found.prefix(300))", hint: "try an older one")
+        }
+        let target = Foundation.open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard target >= 0 else { throw failed(copy) }
+        close(target)
+        let database = try DatabaseQueue(path: copy)
+        try source.backup(to: database)
+        try database.close()
+        try sync(copy)
+    }
+
+    /// Another name for what is there, with its log, before the log goes: nothing is lost whenever this ends.
+    private static func setAside(_ path: String, _ now: Timestamp) throws -> String? {
+        guard FileManager.default.fileExists(atPath: path) else { return nil }
+        let kept = "\(path).before-restore-\(now.milliseconds)"
+        for suffix in ["", "-wal"] where FileManager.default.fileExists(atPath: path + suffix) {
+            guard link(path + suffix, kept + suffix) == 0 else { throw failed("link \(kept + suffix)") }
+        }
+        try sync((path as NSString).deletingLastPathComponent)
+        try remove([path + "-wal", path + "-shm"])
+        return kept
+    }
+
+    private static func remove(_ paths: [String]) throws {
+        for path in paths where unlink(path) != 0 && errno != ENOENT { throw failed(path) }
+    }
+
+    private static func sync(_ path: String) throws {
+        let file = Foundation.open(path, O_RDONLY | O_CLOEXEC)
+        guard file >= 0 else { throw failed(path) }
+        defer { close(file) }
+        guard fsync(file) == 0 else { throw failed("fsync \(path)") }
+    }
+
+    private static func failed(_ what: String) -> BerthError {
+        BerthError(.store, "\(what): \(String(cString: strerror(errno)))", hint: "the daemon's user must be able to write there")
+    }
+}
