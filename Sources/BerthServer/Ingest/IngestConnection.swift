@@ -153,8 +153,15 @@ final class IngestConnection: ChannelDuplexHandler {
         deadline = .now() + .seconds(Int64(shared.limits.requestSeconds))
         closesAfterAnswer = closesAfterAnswer || !head.isKeepAlive
         let request = IngestRequest(head, receivedAt: shared.clock.now())
-        // A second Host is how requests are smuggled past a proxy.
-        guard head.headers[canonicalForm: "host"].count <= 1 else { return refuse(IngestReply.twoHosts, request) }
+        // Requests are smuggled past a proxy by what it and we read differently (RFC 9112, 3.2, 6.1 and 6.3).
+        let hosts = head.headers[canonicalForm: "host"].count
+        guard hosts == 1 || (hosts == 0 && head.version == .http1_0) else {
+            return refuse(hosts == 0 ? IngestReply.noHost : IngestReply.twoHosts, request)
+        }
+        let codings = head.headers[canonicalForm: "transfer-encoding"]
+        guard codings.isEmpty || (codings.count == 1 && codings[0].lowercased() == "chunked" && head.version == .http1_1) else {
+            return refuse(IngestReply.badCoding, request)
+        }
         if let refusal = request.target.refusal { return refuse(refusal, request) }
         guard let length = request.announcedLength else { return refuse(IngestReply.badLength, request) }
         guard length <= shared.bodyBytesMax else { return giveUp(tooLarge(length), request) }

@@ -12,6 +12,8 @@ enum IngestReply {
     static let continueLine = ByteBuffer(string: "HTTP/1.1 100 Continue\r\n\r\n")
     static let healthy = Reply(.ok, contentType: "text/plain", body: ByteBuffer(string: "ok\n"))
     static let badLength = Reply.problem(BerthError(.invalid, "the Content-Length is no length"))
+    static let noHost = Reply.problem(BerthError(.invalid, "the request has no Host field"))
+    static let badCoding = Reply.problem(BerthError(.invalid, "the only Transfer-Encoding taken is chunked, in HTTP/1.1"))
     static let twoHosts = Reply.problem(BerthError(.invalid, "the request has more than one Host field"))
     static let tooSlow = BerthError(.invalid, "the request took too long", hint: "send the whole body at once")
     static let timedOut = Reply.problem(tooSlow, status: .requestTimeout)
