@@ -25,6 +25,7 @@ public struct RotationReminder: Sendable {
     public func run() async {
         while true {
             do throws(BerthError) { try await remind() } catch {
+                if Task.isCancelled { return }
                 logger.error("ages of credentials can't be read", metadata: ["error": "\(error)"])
             }
             do { try await Task.sleep(for: .seconds(3600)) } catch { return }

@@ -81,6 +81,7 @@ public actor Scheduler {
                 }
             }
         } catch {
+            if Task.isCancelled { return .seconds(60) }
             logger.error("schedules not looked at", metadata: ["error": "\(error)"])
         }
         return .milliseconds(max(20, next.milliseconds - clock.now().milliseconds))

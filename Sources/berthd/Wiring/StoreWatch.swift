@@ -20,6 +20,7 @@ struct StoreWatch: Service {
                 group.addTask {
                     let start = clock.now()
                     do throws(BerthError) { if try await store.wasAhead(of: start) { await repair(start) } } catch {
+                        if Task.isCancelled { return }
                         logger.error("times in the store can't be checked", metadata: ["error": "\(error)"])
                     }
                     while !Task.isCancelled {
