@@ -75,6 +75,22 @@ extension Ctl {
             #expect(file.status == 66 && file.errors.contains("/nowhere"))
         }
 
+        @Test func aRunThatGoesOnAlreadyIsFollowed() async throws {
+            // Would break: right after a schedule was given, the README's own next command fails with "already has a run".
+            let daemon = try ScriptedDaemon { request in
+                switch (request.method, request.target) {
+                case ("POST", _): ScriptedDaemon.problem(409, "stream 'calls' already has a queued run: run_1")
+                case (_, let target) where target.contains("status=running"): ScriptedDaemon.json(#"{"items":[]}"#)
+                case (_, let target) where target.contains("status=queued"):
+                    ScriptedDaemon.json(#"{"items":[{"id":"run_1","status":"queued"}]}"#)
+                default: ScriptedDaemon.json(#"{"id":"run_1","status":"success"}"#)
+                }
+            }
+            let sync = try await Berthctl.run(["sync", "run", "main", "calls"], socket: daemon.path)
+            #expect(sync.status == 0 && sync.output.contains("success") && sync.errors.contains("run_1"))
+            #expect(try await Berthctl.run(["sync", "run", "main", "calls", "--mode", "full"], socket: daemon.path).status == 75)
+        }
+
         @Test func healthAndSyncSpeakThroughTheirStatus() async throws {
             // Would break: monitoring by `berthctl health`, scripts that wait for a sync.
             let failing = try ScriptedDaemon { _ in

@@ -8,6 +8,8 @@ struct Exit: Error {
     let code: Int32
     let message: String
     var hint: String?
+    /// Of the answer that it comes from.
+    var status: Int?
 
     static func usage(_ message: String, hint: String? = nil) -> Exit { Exit(code: 64, message: message, hint: hint) }
     static func system(_ message: String) -> Exit { Exit(code: 71, message: message) }
@@ -43,6 +45,7 @@ struct Exit: Error {
             default: 70
             }
         return Exit(
-            code: code, message: problem?["detail"]?.stringValue ?? "the daemon answered \(status)", hint: problem?["hint"]?.stringValue)
+            code: code, message: problem?["detail"]?.stringValue ?? "the daemon answered \(status)", hint: problem?["hint"]?.stringValue,
+            status: status)
     }
 }

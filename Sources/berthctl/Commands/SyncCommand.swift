@@ -10,7 +10,7 @@ struct SyncCommand: ParsableCommand {
 
     struct Run: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Run a stream's sync now and follow it; exit status 0 when it succeeds.")
+            abstract: "Run a stream's sync now, or the one that goes on already, and follow it; exit status 0 when it succeeds.")
         @OptionGroup var options: SessionOptions
         @Argument(help: "Id, name or provider/name.") var connection: String
         @Argument(help: "Stream, such as calls.") var stream: String
@@ -26,12 +26,28 @@ struct SyncCommand: ParsableCommand {
                 if let since { body["since"] = .string(since) }
                 if let until { body["until"] = .string(until) }
                 let target = "/v1/connections/\(Session.encoded(connection))/streams/\(Session.encoded(stream))/sync"
-                var run = try session.ask("POST", target, .object(body))
+                var run: JSONValue
+                do { run = try session.ask("POST", target, .object(body)) } catch let exit as Exit where exit.status == 409 && body.isEmpty
+                {
+                    // A schedule, or somebody else, was first: what is wanted goes on already.
+                    guard let open = try Self.openRun(connection, stream, session) else { throw exit }
+                    Session.tell("a run of this stream goes on already: \(open["id"]?.stringValue ?? "")")
+                    run = open
+                }
                 if !noWait { run = try Self.follow(run, session) }
                 session.show(run)
                 let isGood = noWait || ["success", "partial"].contains(run["status"]?.stringValue)
                 if !isGood { throw ExitCode(75) }
             }
+        }
+
+        private static func openRun(_ connection: String, _ stream: String, _ session: Session) throws -> JSONValue? {
+            for status in ["running", "queued"] {
+                let query = Session.query([("connection", connection), ("stream", stream), ("status", status), ("limit", "1")])
+                guard case .array(let runs)? = try session.ask("GET", "/v1/runs" + query)["items"], let run = runs.first else { continue }
+                return run
+            }
+            return nil
         }
 
         /// Asks until the run ends; shows its progress on a terminal.
