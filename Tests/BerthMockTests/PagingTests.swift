@@ -78,6 +78,24 @@ import Testing
         #expect(rows.allSatisfy { Array($0.keys) == ["uuid"] })
     }
 
+    // Without this, a server that caps its pages could not be played, and clients that take a short page for the last would pass.
+    @Test func pagesCanBeCapped() throws {
+        let mock = try MockProcess(["trackdrive", "ringba", "retreaver", "--calls", "60", "--fault", "capped-pages:10"])
+        func pages(_ path: String, _ key: String) throws -> [Int] {
+            try (1...5).map { page in
+                let answer = try mock.request("GET", "\(path)?page=\(page)&per_page=100", headers: MockProcess.trackDriveHeaders).object
+                return (answer[key] as? [Any])?.count ?? -1
+            }
+        }
+        #expect(try pages("/api/v1/phone_numbers", "phone_numbers") == [10, 10, 10, 10, 0])
+        #expect(try pages("/api/v1/calls", "calls") == [10, 10, 10, 10, 10])
+        #expect(MockProcess.records(try mock.ringbaLog(["size": 1000])).count == 10)
+        let page = try mock.request("GET", "/api/v2/calls.json?\(MockProcess.retreaverKeys)&per_page=100")
+        #expect((page.json as? [Any])?.count == 10 && page.headers["link"]?.contains("page=6>; rel=\"last\"") == true)
+        #expect(try mock.json("PUT", "/_mock/faults", ["faults": []]).status == 200)
+        #expect(MockProcess.records(try mock.ringbaLog(["size": 1000])).count == 60)
+    }
+
     // Without this, time windows could drop the calls at their edges.
     @Test func windowsSelectByStart() throws {
         let mock = try MockProcess(["trackdrive", "ringba", "--calls", "200"])

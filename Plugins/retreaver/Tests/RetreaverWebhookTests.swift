@@ -55,6 +55,22 @@ import Testing
         let body = #"{"call":{"uuid":"u9","status":"finished","connected":true,"number":"+18885550199","total_duration":5}}"#
         let call = try #require(try harness().handle(HarnessEvent(kind: "end", body: body)).records.first)
         #expect(call.key == "u9" && call["duration_seconds"] == "5" && call["status"] == "completed")
+        #expect(call.cleared == [], "a part of a call wipes nothing")
+    }
+
+    @Test func aLateStartDoesNotOverwriteTheEnd() throws {
+        // Breaks when a webhook of an earlier state that comes after the end's calls the call back to life.
+        func seen(_ kind: String, _ body: String = "", at milliseconds: Int64 = 1_772_700_060_000) throws -> ProviderTime {
+            let event = HarnessEvent(
+                kind: kind, query: "call_uuid=u1", body: body, receivedAt: ProviderTime(milliseconds: milliseconds))
+            let record = try #require(try harness().handle(event).records.first)
+            return try #require(record.sourceTime)
+        }
+        let end = try seen("call_end", at: 1_772_700_000_000)
+        #expect(try seen("start") < seen("answered") && seen("answered") < end)
+        #expect(try seen("start", #"{"call":{"uuid":"u1","status":"ringing"}}"#) < end)
+        let updated = #"{"call":{"uuid":"u1","updated_at":"2026-03-05T08:39:59.000Z"}}"#
+        #expect(try seen("call_end", updated).rfc3339 == "2026-03-05T08:39:59.000Z")
     }
 
     @Test func parksAWebhookWithoutItsCall() throws {

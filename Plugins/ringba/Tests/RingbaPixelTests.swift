@@ -55,6 +55,29 @@ import Testing
         #expect(call["status"] == status)
     }
 
+    @Test func aLateIncomingPixelDoesNotOverwriteTheEnd() throws {
+        // Breaks when a pixel of an earlier state that comes after Completed's makes the call ring again.
+        func seen(_ kind: String, _ more: String = "", at milliseconds: Int64 = 1_772_700_060_000) throws -> ProviderTime {
+            let event = HarnessEvent(
+                kind: kind, query: "event=\(kind)&call_id=c1\(more)", receivedAt: ProviderTime(milliseconds: milliseconds))
+            let record = try #require(try harness().handle(event).records.first)
+            return try #require(record.sourceTime)
+        }
+        let end = try seen("completed", at: 1_772_700_000_000)
+        let connected = try seen("connected")
+        #expect(try seen("incoming") < connected && connected < end)
+        #expect(try seen("connected", "&answered_at=1772699000000") == ProviderTime(milliseconds: 1_772_699_000_000))
+    }
+
+    @Test func readsMoneyWithADecimalComma() throws {
+        // Breaks when 25,50 becomes 2550, or an amount that could be two becomes one of them.
+        let form = HarnessEvent(
+            kind: "converted", headers: [("content-type", "application/x-www-form-urlencoded")],
+            body: "event=converted&call_id=f1&revenue=25%2C50&payout=1%2C23%2C4")
+        let call = try #require(try harness().handle(form).records.first)
+        #expect(call["revenue"] == "25.50" && !call.fields.contains("payout") && call["converted"] == "true")
+    }
+
     @Test func parksWhatCannotBeProcessed() throws {
         // Breaks when a hopeless pixel is retried for ever, or takes its batch with it.
         let events = [

@@ -39,6 +39,26 @@ import Testing
         #expect(!unconnected.fields.contains("answered_at") && !unconnected.fields.contains("revenue"))
     }
 
+    @Test func takesBackWhatIsOmitted() throws {
+        // Breaks when a revenue or a recording that Ringba took back stays: it leaves empty keys out.
+        let row = #"{"inboundCallId":"c1","callDt":1772637667000,"hasConnected":true,"hasConverted":false,"targetId":""}"#
+        let read = try harness { _ in .json(#"{"report":{"records":[\#(row)],"totalCount":1}}"#) }.read("calls", until: until)
+        let call = try #require(read.records.first)
+        for field in ["revenue", "payout", "cost", "recording_url", "destination_number", "buyer_id", "ended_at"] {
+            #expect(call.cleared.contains(field), "\(field)")
+        }
+        #expect(call["converted"] == "false" && !call.cleared.contains("duplicate"))
+    }
+
+    @Test func readsOnWithoutATotal() throws {
+        // Breaks when a server that caps pages and tells no total loses all calls after the first page.
+        let plugin = try harness { request in
+            let offset = request.json?["offset"]?.int64 ?? 9
+            return .json(#"{"report":{"records":[\#(offset < 4 ? #"{"inboundCallId":"c\#(offset)"}"# : "")]}}"#)
+        }
+        #expect(plugin.read("calls", until: until).records.map(\.key) == ["c0", "c1", "c2", "c3"])
+    }
+
     @Test func pagesByRecordOffsetToTheTotal() throws {
         // Breaks when offset counts pages instead of records, or the walk stops at the first page.
         let plugin = try harness { request in

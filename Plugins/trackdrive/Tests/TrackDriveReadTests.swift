@@ -33,6 +33,14 @@ import TrackDriveAdapter
         #expect(missed["converted"] == "false" && !missed.fields.contains("payout") && !missed.fields.contains("recording_url"))
     }
 
+    @Test func takesBackWhatBecameEmpty() throws {
+        // Breaks when a revenue that TrackDrive took back stays, or a column that its rows do not have wipes a webhook's fact.
+        let row = #"{"uuid":"u1","revenue":null,"payout":"","buyer_converted":null,"buyer_id":null,"total_duration":60,"answered_duration":5}"#
+        let call = try #require(harness { _ in .json(#"{"calls":[\#(row)],"metadata":{}}"#) }.read("calls", until: until).records.first)
+        #expect(call.cleared == ["buyer_id", "converted", "revenue", "payout"])
+        #expect(call["status"] == "completed" && !call.fields.contains("currency"))
+    }
+
     @Test func followsCursorsBetweenTheirSentinels() throws {
         // Breaks when -1 does not begin, 0 does not end, or a sentinel is kept as a position.
         let plugin = try harness { request in
@@ -66,13 +74,30 @@ import TrackDriveAdapter
             let rows = (from..<from + count).map { #"{"id":\#($0),"plain_number":"1888555010\#($0)","offer_id":5,"country":"US"}"# }
             return #"{"phone_numbers":[\#(rows.joined(separator: ","))]}"#
         }
-        let paged = try harness { $0.query("page") == "1" ? .json(numbers(1, 2)) : .json(numbers(3, 1)) }
+        let pages = ["1": numbers(1, 2), "2": numbers(3, 1)]
+        let paged = try harness { .json(pages[$0.query("page") ?? ""] ?? numbers(1, 0)) }
         #expect(paged.read("numbers", until: until).records.map { $0["number"] } == ["+18885550101", "+18885550102", "+18885550103"])
+        // A server that caps pages below what was asked for gives short ones of a long list.
+        let capped = try harness { .json(numbers(Int($0.query("page") ?? "") ?? 0, $0.query("page").map { Int($0) ?? 9 < 6 } == true ? 1 : 0)) }
+        #expect(capped.read("numbers", until: until).records.map(\.key) == ["1", "2", "3", "4", "5"])
         let whole = try harness { _ in .json(numbers(1, 4)) }
         let read = whole.read("numbers", until: until)
         #expect(read.error == nil)
         #expect(read.records.map(\.key) == ["1", "2", "3", "4"])
         #expect(whole.requests.count == 2)
+    }
+
+    @Test func aPageThatComesAgainIsNotTheWholeList() throws {
+        // Breaks when a server that gives its first page for ever has all other numbers taken for deleted.
+        let rows = #"{"phone_numbers":[{"id":1,"number":"+18885550101"},{"id":2,"number":"+18885550102"}]}"#
+        let looping = try harness { _ in .json(rows) }
+        #expect(looping.read("numbers", until: until).failure?.remoteCode == "cursor_stalled")
+        let round = try harness { request in
+            let first = (Int(request.query("page") ?? "") ?? 0) % 2
+            return .json(#"{"phone_numbers":[{"id":\#(first),"number":"+18885550101"}]}"#)
+        }
+        #expect(round.read("numbers", until: until).failure?.remoteCode == "cursor_stalled")
+        #expect(round.requests.count < 10)
     }
 
     @Test func findsCampaignsWithAndWithoutTheirList() throws {

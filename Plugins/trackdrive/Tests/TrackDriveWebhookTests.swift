@@ -44,6 +44,19 @@ import TrackDriveAdapter
         #expect(record["status"] == status)
     }
 
+    @Test func aLateRingingDoesNotOverwriteTheEnd() throws {
+        // Breaks when a delivery of an earlier state that comes after the end's calls the call back to life.
+        let late = ProviderTime(milliseconds: 1_772_700_060_000)
+        func seen(_ kind: String, _ query: String, at time: ProviderTime = late) throws -> ProviderTime {
+            let event = HarnessEvent(kind: kind, query: "event=\(kind)&\(query)", receivedAt: time)
+            let record = try #require(try harness().handle(event).records.first)
+            return try #require(record.sourceTime)
+        }
+        let end = try seen("call_ended", "uuid=u1", at: ProviderTime(milliseconds: 1_772_700_000_000))
+        #expect(try seen("call_ringing", "uuid=u1") < end && seen("call_forwarded", "uuid=u1") < end)
+        #expect(try seen("call_ringing", "uuid=u1&created_at=2026-03-04T15:21:07Z") < end)
+    }
+
     @Test(arguments: ["new_lead", "lead_ended", "lead_changed", "incoming_text_message"])
     func marksWhatIsNoCall(_ kind: String) throws {
         // Breaks when a lead is stored as a call, or retried for ever.

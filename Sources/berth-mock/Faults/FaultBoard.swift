@@ -64,6 +64,9 @@ final class FaultBoard: Sendable {
         }
     }
 
+    /// The number behind the colon of `kind`; nil when it is not in force.
+    func parameter(of kind: FaultKind) -> Double? { state.withLock { $0.faults.first { $0.kind == kind }?.parameter } }
+
     /// Whether `kind` is in force at all.
     func isActive(_ kind: FaultKind) -> Bool { state.withLock { $0.faults.contains { $0.kind == kind } } }
 

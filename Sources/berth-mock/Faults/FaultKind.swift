@@ -11,6 +11,7 @@ enum FaultKind: String, Sendable, CaseIterable {
     case slow, hang, reset
     case loopPaging = "loop-paging"
     case shrinkingList = "shrinking-list"
+    case cappedPages = "capped-pages"
     case throttle200 = "throttle-200"
     case hugeBody = "huge-body"
     case gzipBomb = "gzip-bomb"
@@ -50,6 +51,7 @@ enum FaultKind: String, Sendable, CaseIterable {
     var defaultParameter: Double? {
         switch self {
         case .authExpired: 20
+        case .cappedPages: 25
         case .tokenSlow: 5
         case .token429, .tokenDrip: 1
         default: nil
@@ -70,6 +72,7 @@ enum FaultKind: String, Sendable, CaseIterable {
         case .reset: "API resets the connection in the middle of the body"
         case .loopPaging: "lists give their first page for ever"
         case .shrinkingList: "lists lose seven rows at the front with every page"
+        case .cappedPages: "lists give at most N rows a page, whatever is asked for (capped-pages:N, default 25)"
         case .throttle200: "Ringba's throttle body comes with status 200"
         case .hugeBody: "API answers 256 MiB"
         case .gzipBomb: "API answers 1 GiB of spaces in 7 MiB of gzip"

@@ -19,6 +19,8 @@ struct APIRequest: Sendable {
     var now: Milliseconds
     /// Set when a fault applies.
     var pagingFault: PagingFault?
+    /// Rows that a page has at most; nil: as many as the provider's own maximum.
+    var pageRowsMax: Int?
     /// Status of a throttled answer (Ringba); a fault makes it 200.
     var throttleStatus = 429
     /// Throttle whatever the counts say.
@@ -26,6 +28,8 @@ struct APIRequest: Sendable {
 
     /// Path segments: `/v2/RA1/calllogs` is `["v2", "RA1", "calllogs"]`.
     var segments: [String] { path.split(separator: "/").map { percentDecoded($0[...].replacingPlus) } }
+    /// A page's length where `wanted` would be the provider's own choice.
+    func pageSize(_ wanted: Int) -> Int { min(wanted, max(1, pageRowsMax ?? wanted)) }
     /// The host and port the client used.
     var host: String { headers["host"] ?? "127.0.0.1" }
     /// The body as JSON.

@@ -53,6 +53,7 @@ struct MockResponder: HTTPResponder {
             admin.tally.note(provider: "oauth", method: api.method, path: api.path, status: Int(response.status.code))
             return response
         }
+        let pageRowsMax = admin.faults.parameter(of: .cappedPages)
         let faults = admin.faults.drawForRequest()
         if let authorization = admin.authorization, AuthorizationServer.isResourcePath(api.path) {
             return try await protected(api, faults, authorization, context.channel)
@@ -67,6 +68,7 @@ struct MockResponder: HTTPResponder {
             return response
         }
         api.pagingFault = faults.contains(.loopPaging) ? .loop : faults.contains(.shrinkingList) ? .shrinking : nil
+        if faults.contains(.cappedPages) { api.pageRowsMax = pageRowsMax.map { Int($0) } }
         if admin.faults.isActive(.throttle200) {
             api.throttleStatus = 200
             api.isThrottleForced = faults.contains(.throttle200) && !admin.faults.texts.contains("throttle-200:1.0")

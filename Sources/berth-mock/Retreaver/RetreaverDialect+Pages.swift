@@ -2,8 +2,9 @@
 
 extension RetreaverDialect {
     /// Page from 1 and its length: 25 unless asked, at most 100 (the mock's choice; the real maximum is unknown).
-    static func page(_ query: QueryString) -> (number: Int, size: Int) {
-        (max(1, query.integer("page") ?? 1), min(100, max(1, query.integer("per_page") ?? 25)))
+    static func page(_ request: APIRequest) -> (number: Int, size: Int) {
+        let query = request.query
+        return (max(1, query.integer("page") ?? 1), request.pageSize(min(100, max(1, query.integer("per_page") ?? 25))))
     }
 
     /// RFC 8288 links with absolute URLs that echo the whole query, the API key included. Under the loop fault `next` never ends.
@@ -28,7 +29,7 @@ extension RetreaverDialect {
 
     /// One page of `items` as `[{key:{...}}]`.
     static func index<Item>(_ request: APIRequest, _ key: String, _ items: [Item], _ write: (Item, inout JSONText) -> Void) -> Reply {
-        let (page, size) = page(request.query)
+        let (page, size) = page(request)
         let start = min(items.count, (page - 1) * size)
         return .json(headers: link(request, page: page, size: size, count: items.count)) { json in
             json.array { json in

@@ -109,7 +109,7 @@ struct RetreaverDialect: Dialect {
                 }
             }
         }
-        let (page, size) = Self.page(query)
+        let (page, size) = Self.page(request)
         if request.pagingFault == .shrinking { shrunk += 7 }
         let offset = request.pagingFault == .loop ? 0 : (page - 1) * size + (request.pagingFault == .shrinking ? shrunk : 0)
         let found = rows.page(offset: offset, limit: size, of: book)

@@ -5,7 +5,9 @@ struct RingbaCallLog: Sendable {
     private var from: Milliseconds, to: Milliseconds
     private var columns: Set<String>?
     private var order: (column: String, isDescending: Bool) = ("callDt", true)
-    private var size = 100, offset = 0
+    private var offset = 0
+    /// Rows per page.
+    var size = 100
     private var filters: [[Condition]] = []
     private var key = ""
 

@@ -52,7 +52,8 @@ struct RingbaDialect: Dialect {
         switch (method, path.count, path[0], path.count > 1 ? path[1] : "") {
         case ("POST", 1, "calllogs", _):
             if let refusal = throttled(\.logThrottle, request) { return refusal }
-            let log = try RingbaCallLog(request.document)
+            var log = try RingbaCallLog(request.document)
+            log.size = request.pageSize(log.size)
             if request.pagingFault == .shrinking { shrunk += 7 }
             return log.reply(
                 book: book, cache: &cache, transaction: id("TR"), fault: request.pagingFault,

@@ -39,7 +39,7 @@ extension TrackDriveDialect {
     /// `GET /phone_numbers`: page mode only.
     func phoneNumbers(_ request: APIRequest, _ book: CallBook) -> Reply {
         let query = request.query, catalog = book.catalog
-        let size = min(1000, max(1, query.integer("per_page") ?? 25)), page = max(1, query.integer("page") ?? 1)
+        let size = request.pageSize(min(1000, max(1, query.integer("per_page") ?? 25))), page = max(1, query.integer("page") ?? 1)
         let found = catalog.numbers.enumerated().filter { _, number in
             !number.isDeleted
                 && (query["number"] == nil || number.e164 == query["number"] || String(number.e164.dropFirst(2)) == query["number"])
@@ -75,7 +75,8 @@ extension TrackDriveDialect {
 
     /// Offers, traffic sources, buyers: page mode only.
     func list(_ request: APIRequest, _ key: String, _ items: [(id: Int, name: String)]) -> Reply {
-        let size = min(1000, max(1, request.query.integer("per_page") ?? 25)), page = max(1, request.query.integer("page") ?? 1)
+        let size = request.pageSize(min(1000, max(1, request.query.integer("per_page") ?? 25)))
+        let page = max(1, request.query.integer("page") ?? 1)
         return Self.envelope(key) { json in
             json.array(key) { json in
                 for item in items.dropFirst((page - 1) * size).prefix(size) {

@@ -85,7 +85,7 @@ struct TrackDriveDialect: Dialect {
                 }
             }
         }
-        let size = min(1000, max(1, query.integer("per_page") ?? 25))
+        let size = request.pageSize(min(1000, max(1, query.integer("per_page") ?? 25)))
         if request.pagingFault == .shrinking { shrunk += 7 }
         let drop = request.pagingFault == .shrinking ? shrunk : 0
         return Self.page(request, rows: rows, size: size, byUpdate: byUpdate, isDescending: isDescending, drop: drop, book: book)

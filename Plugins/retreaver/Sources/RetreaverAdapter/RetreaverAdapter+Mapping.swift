@@ -1,25 +1,27 @@
 // From Retreaver's rows to the canonical entities, of API version 2 and, where 3 and 4 differ, of those too. Money comes
-// as numbers, text or null; `target_group` is `{}` rather than null; `recording_url` is absent without a recording.
+// as numbers, text or null; `target_group` is `{}` rather than null; `recording_url` is absent without a recording: a row
+// tells all of its record, and what it does not hold was taken back.
 
 import BerthPluginSDK
 
 extension RetreaverAdapter {
     /// One call. `asked` is when the request for it was sent: the row was so then or later.
-    func emit(call row: JSONNode, at asked: ProviderTime, to context: Context) throws {
+    func emit(call row: JSONNode, at asked: ProviderTime, coverage: RowCoverage = .whole, to context: Context) throws {
         guard let id = row["uuid"]?.string, !id.isEmpty else {
             context.log.warning("a call has no uuid; it was left out")
             return
         }
-        try context.upsert("calls", key: id, sourceTime: asked, raw: row) { call in
+        try context.upsert("calls", key: id, sourceTime: asked, raw: row, coverage: coverage) { call in
             call.set(.direction, CallDirection.inbound)
             call.set(.status, Self.status(row))
             call.set(.trackingNumber, row["number"].flatMap { $0.kind == .object ? $0["number"] : $0 })
             call.set(.callerNumber, row["caller"])
             call.set(.destinationNumber, row["dialed_number"])
             // The campaign list knows campaigns by cid only; the internal id serves where a call has none.
-            call.set(.campaignID, Self.first(row["cid"], row["campaign_id"], row.at("/campaign/id")))
-            call.set(.publisherID, Self.first(row["afid"], row["system_affiliate_id"]))
-            call.set(.buyerID, Self.first(row["target_id"], row["system_target_id"], row["tid"]))
+            let campaign = row.first("cid", "campaign_id")
+            call.set(.campaignID, campaign?.isPresent == true ? campaign : row.at("/campaign/id"))
+            call.set(.publisherID, row.first("afid", "system_affiliate_id"))
+            call.set(.buyerID, row.first("target_id", "system_target_id", "tid"))
             call.set(.startedAt, row["start_time"])
             call.set(.answeredAt, row["forwarded_time"])
             call.set(.endedAt, row["end_time"])
@@ -29,7 +31,7 @@ extension RetreaverAdapter {
             call.set(.converted, row["converted"])
             call.set(.revenue, row["revenue"])
             call.set(.payout, row["payout"])
-            call.set(.cost, Self.first(row["total_cost"], row["charge_total"]))
+            call.set(.cost, row.first("total_cost", "charge_total"))
             call.set(.currency, currency)
             call.set(.duplicate, row["duplicate"])
             call.set(.tags, row["tags"])
@@ -43,11 +45,6 @@ extension RetreaverAdapter {
         return isConnected ? .inProgress : .ringing
     }
 
-    static func first(_ nodes: JSONNode?...) -> JSONNode? {
-        for case let node? in nodes where node.isPresent { return node }
-        return nil
-    }
-
     /// One number, wrapped in `{"number":{...}}`.
     func emit(number wrapped: JSONNode, at asked: ProviderTime, to context: Context) throws {
         let row = wrapped["number"].flatMap { $0.kind == .object ? $0 : nil } ?? wrapped
@@ -55,7 +52,7 @@ extension RetreaverAdapter {
             context.log.warning("a number has no id; it was left out")
             return
         }
-        try context.upsert("numbers", key: id, sourceTime: asked, raw: row) { number in
+        try context.upsert("numbers", key: id, sourceTime: asked, raw: row, coverage: .members) { number in
             number.set(.number, row["number"])
             number.set(.tollFree, row["toll_free"])
             number.set(.country, row["country"])
@@ -68,11 +65,11 @@ extension RetreaverAdapter {
     /// One campaign, wrapped in `{"campaign":{...}}`; its key is the customer's id, which calls and numbers carry too.
     func emit(campaign wrapped: JSONNode, at asked: ProviderTime, to context: Context) throws {
         let row = wrapped["campaign"] ?? wrapped
-        guard let id = Self.first(row["cid"], row["id"])?.scalarText else {
+        guard let id = row.first("cid", "id")?.scalarText, !id.isEmpty else {
             context.log.warning("a campaign has no cid; it was left out")
             return
         }
-        try context.upsert("campaigns", key: id, sourceTime: asked, raw: row) { campaign in
+        try context.upsert("campaigns", key: id, sourceTime: asked, raw: row, coverage: .members) { campaign in
             campaign.set(.name, row["name"])
             campaign.set(.campaignStatus, CampaignStatus.active)
         }

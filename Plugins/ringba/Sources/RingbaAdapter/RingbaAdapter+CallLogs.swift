@@ -36,7 +36,7 @@ extension RingbaAdapter: StreamReader {
             let position = "\(walk.from.milliseconds) \(walk.to.milliseconds) \(walk.offset)"
             try loops.pass(position, body: records.count > 0 ? records.rawBytes : [])
             for row in records.elements { try emit(call: row, at: answer.askedAt, to: context) }
-            walk.advance(rows: records.count, total: report["totalCount"]?.int64 ?? 0, size: pageSize)
+            walk.advance(rows: records.count, total: report["totalCount"]?.int64)
             try context.checkpoint(walk.save)
         }
     }
@@ -89,10 +89,11 @@ struct CallLogWalk {
         return true
     }
 
-    /// Goes past a page. At a window's end the next one is as long: what was too much once is too much again.
-    mutating func advance(rows: Int, total: Int64, size: Int) {
+    /// Goes past a page. A window ends at its total or, where none is told, with an empty page: a page shorter than was asked
+    /// for may come of a cap. At its end the next one is as long: what was too much once is too much again.
+    mutating func advance(rows: Int, total: Int64?) {
         offset += rows
-        guard rows == 0 || (total > 0 ? Int64(offset) >= total : rows < size) else { return }
+        guard rows == 0 || total.map({ $0 > 0 && Int64(offset) >= $0 }) == true else { return }
         let length = to.milliseconds - from.milliseconds
         from = to
         to = min(until, ProviderTime(milliseconds: to.milliseconds + max(length, Self.shortest)))

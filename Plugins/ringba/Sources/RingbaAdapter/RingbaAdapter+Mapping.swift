@@ -1,5 +1,6 @@
-// From Ringba's rows to the canonical entities. Keys are omitted, not null, when empty; times are epoch milliseconds.
-// `inboundPhoneNumber` is the caller, `number` is the tracking number.
+// From Ringba's rows to the canonical entities. Keys are omitted, not null, when empty, so that a row tells all of its
+// record and what is missing was taken back; times are epoch milliseconds. `inboundPhoneNumber` is the caller, `number`
+// is the tracking number.
 
 import BerthPluginSDK
 
@@ -10,7 +11,7 @@ extension RingbaAdapter {
             context.log.warning("a call log row has no inboundCallId; it was left out")
             return
         }
-        try context.upsert("calls", key: id, sourceTime: asked, raw: row) { call in
+        try context.upsert("calls", key: id, sourceTime: asked, raw: row, coverage: .whole) { call in
             call.set(.direction, CallDirection.inbound)
             call.set(.status, Self.status(row))
             call.set(.trackingNumber, row["number"])
@@ -18,19 +19,20 @@ extension RingbaAdapter {
             call.set(.destinationNumber, row["targetNumber"])
             call.set(.campaignID, row["campaignId"])
             call.set(.publisherID, row["publisherId"])
-            call.set(.buyerID, row["targetId"] ?? row["buyer"])
+            call.set(.buyerID, row.first("targetId", "buyer"))
             call.set(.startedAt, row["callDt"])
             call.set(.answeredAt, row["callConnectionDt"])
             call.set(.endedAt, row["callCompletedDt"])
             call.set(.duration, row["callLengthInSeconds"])
             call.set(.talk, row["connectedCallLengthInSeconds"])
             call.set(.recordingURL, row["recordingUrl"])
-            call.set(.converted, row["hasConverted"])
+            // Ringba's default columns are not documented; a flag that is false is there, one that is missing was not asked for.
+            if let converted = row["hasConverted"] { call.set(.converted, converted) }
             call.set(.revenue, row["conversionAmount"])
             call.set(.payout, row["payoutAmount"])
             call.set(.cost, row["totalCost"])
             call.set(.currency, currency)
-            call.set(.duplicate, row["isDuplicate"])
+            if let duplicate = row["isDuplicate"] { call.set(.duplicate, duplicate) }
         }
     }
 
@@ -59,8 +61,8 @@ extension RingbaAdapter {
             context.log.warning("a number has no id; it was left out")
             return
         }
-        try context.upsert("numbers", key: id, sourceTime: asked, raw: row) { number in
-            number.set(.number, row["phoneNumber"] ?? row["displayNumber"])
+        try context.upsert("numbers", key: id, sourceTime: asked, raw: row, coverage: .whole) { number in
+            number.set(.number, row.first("phoneNumber", "displayNumber"))
             number.set(.tollFree, row["isTollFree"])
             number.set(.campaignID, row["campaignId"])
             number.set(.publisherID, row.at("/affiliate/id") ?? row["affiliateId"])
@@ -79,7 +81,7 @@ extension RingbaAdapter {
         let (root, answer) = try ask(.get(path("campaigns"), class: RequestClass.reports), context)
         try emitList(root["campaigns"], "campaigns", context) { row in
             guard let id = row["id"]?.scalarText, !id.isEmpty else { return }
-            try context.upsert("campaigns", key: id, sourceTime: answer.askedAt, raw: row) { campaign in
+            try context.upsert("campaigns", key: id, sourceTime: answer.askedAt, raw: row, coverage: .whole) { campaign in
                 campaign.set(.name, row["name"])
                 campaign.set(.campaignStatus, row["enabled"]?.bool == false ? CampaignStatus.paused : .active)
             }

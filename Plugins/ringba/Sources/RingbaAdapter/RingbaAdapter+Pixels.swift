@@ -1,6 +1,7 @@
 // Tracking pixels: whatever the user templated, under one of the names below, in a query, a form or JSON. Every value
 // may be text; empty text and a literal `[token]` mean that Ringba had nothing to say. Only what is there is written, so
-// that a pixel never wipes what the call log told.
+// that a pixel never wipes what the call log told; and a late Incoming or Connected pixel does not call back to life what
+// is over: `CallTrigger.sourceTime` says how.
 
 public import BerthPluginSDK
 
@@ -12,7 +13,9 @@ extension RingbaAdapter: EventHandler {
             throw ProviderError.invalidEvent("the pixel carries no call id: put call_id=[Call:InboundCallId] into its URL or body")
         }
         let kind = PixelKind(event.kind.isEmpty || event.kind == "unknown" ? fields.text("event") ?? "" : event.kind)
-        try context.upsert("calls", key: id, sourceTime: event.receivedAt, raw: fields.root) { call in
+        let answered = fields.first("answered_at", "connected_at", "connected_dt", "callConnectionDt", "connection_dt")
+        let seen = kind.trigger.sourceTime(receivedAt: event.receivedAt, answeredAt: ProviderTime(answered))
+        try context.upsert("calls", key: id, sourceTime: seen, raw: fields.root) { call in
             call.set(.direction, CallDirection.inbound)
             call.set(.status, kind.status(fields))
             call.set(.trackingNumber, fields.first("number", "tracking_number", "dialed_number"))
@@ -22,12 +25,12 @@ extension RingbaAdapter: EventHandler {
             call.set(.publisherID, fields.first("publisher_id", "publisherId", "affiliate_id"))
             call.set(.buyerID, fields.first("target_id", "targetId", "buyer_id"))
             call.set(.startedAt, fields.first("started_at", "call_dt", "callDt", "call_time", "call_date"))
-            call.set(.answeredAt, fields.first("answered_at", "connected_at", "connected_dt", "callConnectionDt", "connection_dt"))
+            call.set(.answeredAt, answered)
             call.set(.endedAt, fields.first("ended_at", "completed_at", "completed_dt", "callCompletedDt"))
             call.set(.duration, fields.first("duration", "call_length", "callLengthInSeconds", "duration_seconds"))
             call.set(.talk, fields.first("talk_seconds", "connected_duration", "connected_length", "connectedCallLengthInSeconds"))
             call.set(.recordingURL, fields.first("recording", "recording_url", "recordingUrl"))
-            call.set(.converted, fields.first("converted", "hasConverted").flatMap(Truth.value) ?? kind.converted)
+            call.set(.converted, fields.first("converted", "hasConverted").flatMap(Truth.value) ?? kind.trigger.converted)
             let revenue = fields.first("revenue", "conversion_amount", "conversionAmount")
             let payout = fields.first("payout", "conversion_payout", "payout_amount", "payoutAmount")
             call.set(.revenue, revenue)
@@ -38,42 +41,21 @@ extension RingbaAdapter: EventHandler {
     }
 }
 
-/// What a pixel's event says about its call. The names are the user's own, so that they are read loosely.
+/// What a pixel's event says about its call: the eight triggers Ringba offers, by the user's own names.
 struct PixelKind {
-    /// The eight triggers Ringba offers.
-    enum Trigger: String { case incoming, connected, completed, converted, error, payout, finalized, recording }
-    /// nil: a name that says nothing; the facts count all the same.
-    let trigger: Trigger?
+    let trigger: CallTrigger
+    private let isFinalized: Bool
 
     init(_ name: String) {
-        let letters = String(name.lowercased().filter(\.isLetter))
-        let word = letters.hasPrefix("call") ? String(letters.dropFirst(4)) : letters
-        trigger =
-            switch word {
-            case "incoming", "start", "started", "new": .incoming
-            case "connected", "answered", "connect": .connected
-            case "completed", "complete", "end", "ended": .completed
-            case "converted", "conversion": .converted
-            case "finalized", "finalised": .finalized
-            default: Trigger(rawValue: word)
-            }
+        trigger = CallTrigger(name)
+        isFinalized = ["finalized", "finalised"].contains(CallTrigger.word(name))
     }
 
     /// A Completed pixel needs a connection. Converted, Payout and Recording may come at any time of a call, and a
     /// Finalized one does not say how it went unless a field does: they leave the status alone.
     func status(_ fields: DeliveryFields) -> CallStatus? {
-        switch trigger {
-        case .incoming: .ringing
-        case .connected: .inProgress
-        case .completed: .completed
-        case .error: .failed
-        case .finalized:
-            fields.first("connected", "has_connected", "hasConnected").flatMap(Truth.value).map { $0 ? .completed : .missed }
-                ?? (fields.first("target", "target_id", "target_number", "buyer") == nil ? nil : .completed)
-        case .converted, .payout, .recording, nil: nil
-        }
+        guard isFinalized else { return trigger.status }
+        return fields.first("connected", "has_connected", "hasConnected").flatMap(Truth.value).map { $0 ? .completed : .missed }
+            ?? (fields.first("target", "target_id", "target_number", "buyer") == nil ? nil : .completed)
     }
-
-    /// A Converted pixel is its own proof; others say nothing.
-    var converted: Bool? { trigger == .converted ? true : nil }
 }

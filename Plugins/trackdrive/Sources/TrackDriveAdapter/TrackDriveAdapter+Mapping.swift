@@ -1,21 +1,24 @@
 // From TrackDrive's rows to the canonical entities. The complete list of columns is not public: what clients of real
-// accounts were seen to read (`number_called`, `connected_to`, `recording_url`, `ended_at`) is read too. Money is number or
-// text; `buyer_converted` may be the word "Converted".
+// accounts were seen to read (`number_called`, `connected_to`, `recording_url`, `ended_at`) is read too. So a column that a
+// row does not have says nothing, and only one that is there and empty takes a value back. Money is number or text;
+// `buyer_converted` may be the word "Converted".
 
 import BerthPluginSDK
 
 extension TrackDriveAdapter {
     /// One call, of a read or of a hook that posts the call itself. `seen`: it was so then or later.
-    func emit(call row: JSONNode, seen: ProviderTime, status: CallStatus? = nil, to context: Context) throws {
-        guard let id = row["uuid"]?.scalarText ?? row["id"]?.scalarText, !id.isEmpty else {
+    func emit(
+        call row: JSONNode, seen: ProviderTime, status: CallStatus? = nil, coverage: RowCoverage = .members, to context: Context
+    ) throws {
+        guard let id = row.first("uuid", "id")?.scalarText, !id.isEmpty else {
             context.log.warning("a call has no uuid; it was left out")
             return
         }
-        try context.upsert("calls", key: id, sourceTime: seen, raw: row) { call in
+        try context.upsert("calls", key: id, sourceTime: seen, raw: row, coverage: coverage) { call in
             call.set(.direction, CallDirection.inbound)
             call.set(.status, status ?? Self.status(row))
-            call.set(.trackingNumber, Self.first(row["number"], row["number_called"]))
-            call.set(.callerNumber, Self.first(row["caller_number"], row["caller_id"]))
+            call.set(.trackingNumber, row.first("number", "number_called"))
+            call.set(.callerNumber, row.first("caller_number", "caller_id"))
             call.set(.destinationNumber, row["connected_to"])
             call.set(.campaignID, row["offer_id"])
             call.set(.publisherID, row["traffic_source_id"])
@@ -26,12 +29,16 @@ extension TrackDriveAdapter {
             call.set(.duration, row["total_duration"])
             call.set(.talk, row["answered_duration"])
             call.set(.recordingURL, row["recording_url"])
-            call.set(.converted, Self.converted(row))
-            let revenue = Self.first(row["revenue"], row["buyer_revenue"])
-            let payout = Self.first(row["payout"], row["traffic_source_payout"])
+            if let converted = Self.converted(row) {
+                call.set(.converted, converted)
+            } else {
+                call.set(.converted, row.first("buyer_converted", "offer_converted"))
+            }
+            let revenue = row.first("revenue", "buyer_revenue")
+            let payout = row.first("payout", "traffic_source_payout")
             call.set(.revenue, revenue)
             call.set(.payout, payout)
-            if revenue != nil || payout != nil { call.set(.currency, currency) }
+            if revenue?.isPresent == true || payout?.isPresent == true { call.set(.currency, currency) }
             call.set(.duplicate, row["duplicate"])
         }
     }
@@ -53,19 +60,14 @@ extension TrackDriveAdapter {
         return buyer == nil && offer == nil ? nil : buyer == true || offer == true
     }
 
-    static func first(_ nodes: JSONNode?...) -> JSONNode? {
-        for case let node? in nodes where node.isPresent { return node }
-        return nil
-    }
-
     /// One number.
     func emit(number row: JSONNode, seen: ProviderTime, to context: Context) throws {
-        guard let id = row["id"]?.scalarText else {
+        guard let id = row["id"]?.scalarText, !id.isEmpty else {
             context.log.warning("a number has no id; it was left out")
             return
         }
-        try context.upsert("numbers", key: id, sourceTime: seen, raw: row) { number in
-            number.set(.number, Self.first(row["plain_number"], row["number"]))
+        try context.upsert("numbers", key: id, sourceTime: seen, raw: row, coverage: .members) { number in
+            number.set(.number, row.first("plain_number", "number"))
             number.set(.country, row["country"])
             number.set(.campaignID, row["offer_id"])
             number.set(.publisherID, row["traffic_source_id"])

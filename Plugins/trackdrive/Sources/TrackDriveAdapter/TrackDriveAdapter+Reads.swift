@@ -49,7 +49,8 @@ extension TrackDriveAdapter: StreamReader {
         return cursor
     }
 
-    /// Numbers document no cursor: pages are asked for by number until one is short, or comes again.
+    /// Numbers document no cursor: pages are asked for by number until one is empty. A page shorter than was asked for is
+    /// no end: TrackDrive documents no maximum of `per_page`, and one that caps it gives short pages of a long list.
     private func readNumbers(_ request: ReadRequest, _ context: ReadContext) throws {
         try readPages("/api/v1/phone_numbers", "phone_numbers", request, context) { row, asked in
             try emit(number: row["phone_number"] ?? row, seen: asked, to: context)
@@ -81,21 +82,35 @@ extension TrackDriveAdapter: StreamReader {
     ) throws {
         var pager = Pager(context)
         var number = request.state?["page"]?.int64.map { Int($0) } ?? 1
-        var firstKey: String?
+        var first: [UInt8]?
         try pager.pages(from: number) { page in
             number = page
             return try ask(.get(path, query: ["page": String(page), "per_page": String(pageSize)], class: "lists"), context).answer
         } map: { answer in
             let root = try answer.json()
             let rows = try Self.rows(root, name, answer)
-            let key = rows[0].map { String(decoding: $0.jsonBytes, as: UTF8.self) }
-            // The same first row again: the server does not page this list, and what came is all of it.
-            guard key == nil || key != firstKey else { return nil }
-            firstKey = key
+            guard let row = rows[0] else { return nil }
+            let key = Array(row.jsonBytes)
+            guard key != first else { return try Self.endOfUnpaged(rows.count, of: name, pageSize) }
+            first = key
             for row in rows.elements { try emit(row, answer.askedAt) }
-            return rows.count < pageSize ? nil : number + 1
+            return number + 1
         }
     }
+}
+
+extension TrackDriveAdapter {
+    /// The same first row again: the server does not page this list, and what came is all of it. But not where it is just as
+    /// long as a page: then the rest of it may stand on pages that never come, and to end well would be to call them deleted.
+    private static func endOfUnpaged(_ count: Int, of name: StaticString, _ pageSize: Int) throws -> Int? {
+        guard count == pageSize || count == defaultPageSize else { return nil }
+        throw ProviderError(
+            .internal, "cursor_stalled: TrackDrive gives the same \(count) \(name) for every page; the read ends here and keeps what it has",
+            remoteCode: "cursor_stalled")
+    }
+
+    /// What TrackDrive documents for `per_page` where nobody asks.
+    private static var defaultPageSize: Int { 25 }
 }
 
 extension ProviderTime {

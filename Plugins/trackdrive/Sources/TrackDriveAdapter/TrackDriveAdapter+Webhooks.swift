@@ -1,6 +1,6 @@
 // Deliveries of two mechanisms. REST hooks post the call itself, bare or as {"call":{...}}, with `updated_at`: the time it
 // is known to have been so. Webhooks of the UI carry what the user templated, without such a time: then the time of
-// receipt counts. Leads and messages are none of Berth's entities yet and are answered "unsupported": kept and marked.
+// receipt counts, as `CallTrigger.sourceTime` has it. Leads and messages are none of Berth's entities yet and are answered "unsupported": kept and marked.
 
 public import BerthPluginSDK
 
@@ -21,16 +21,18 @@ extension TrackDriveAdapter: EventHandler {
     }
 
     private func emit(hook call: JSONNode, _ kind: HookKind, _ event: Event, _ context: Context) throws {
-        guard Self.first(call["uuid"], call["id"]) != nil else {
+        guard call.first("uuid", "id")?.isPresent == true else {
             throw ProviderError.invalidEvent("the delivered call has neither uuid nor id")
         }
-        try emit(call: call, seen: Self.seen(call, event), status: kind.status(call), to: context)
+        try emit(call: call, seen: Self.seen(call, kind, event), status: kind.status(call), coverage: .facts, to: context)
     }
 
     /// `updated_at` is cut to seconds: the change was somewhere in that one, so that its end is taken; but never after the
     /// delivery's own receipt, should TrackDrive's clock be ahead.
-    private static func seen(_ call: JSONNode, _ event: Event) -> ProviderTime {
-        guard let updated = ProviderTime(call["updated_at"]) else { return event.receivedAt }
+    private static func seen(_ call: JSONNode, _ kind: HookKind, _ event: Event) -> ProviderTime {
+        guard let updated = ProviderTime(call["updated_at"]) else {
+            return kind.trigger.sourceTime(receivedAt: event.receivedAt, answeredAt: ProviderTime(call["answered_at"]))
+        }
         let isCut = updated.milliseconds % 1000 == 0
         return min(event.receivedAt, ProviderTime(milliseconds: updated.milliseconds + (isCut ? 999 : 0)))
     }
@@ -39,7 +41,9 @@ extension TrackDriveAdapter: EventHandler {
         guard let id = fields.text("uuid", "call_uuid", "call_id") else {
             throw ProviderError.invalidEvent("the webhook carries no call id: put uuid=[call_uuid] into its URL or body")
         }
-        try context.upsert("calls", key: id, sourceTime: event.receivedAt, raw: fields.root) { call in
+        let answered = fields.first("answered_at")
+        let seen = kind.trigger.sourceTime(receivedAt: event.receivedAt, answeredAt: ProviderTime(answered))
+        try context.upsert("calls", key: id, sourceTime: seen, raw: fields.root) { call in
             call.set(.direction, CallDirection.inbound)
             call.set(.status, kind.status(fields.root))
             call.set(.trackingNumber, fields.first("number", "tracking_number", "trackdrive_number", "number_called"))
@@ -49,12 +53,13 @@ extension TrackDriveAdapter: EventHandler {
             call.set(.publisherID, fields.first("traffic_source_id", "publisher_id"))
             call.set(.buyerID, fields.first("buyer_id"))
             call.set(.startedAt, fields.first("created_at", "started_at"))
-            call.set(.answeredAt, fields.first("answered_at"))
+            call.set(.answeredAt, answered)
             call.set(.endedAt, fields.first("ended_at"))
             call.set(.duration, fields.first("total_duration", "duration"))
             call.set(.talk, fields.first("answered_duration", "talk_seconds"))
             call.set(.recordingURL, fields.first("recording_url", "recording"))
-            call.set(.converted, Self.converted(fields.root) ?? fields.first("converted").flatMap(Truth.value))
+            let converted = Self.converted(fields.root) ?? fields.first("converted").flatMap(Truth.value)
+            call.set(.converted, converted ?? kind.trigger.converted)
             let revenue = fields.first("revenue", "buyer_revenue")
             let payout = fields.first("payout", "traffic_source_payout")
             call.set(.revenue, revenue)
@@ -67,8 +72,12 @@ extension TrackDriveAdapter: EventHandler {
 /// What an event's name says; hooks have fixed names, webhooks of the UI the user's own.
 struct HookKind {
     private let name: String
+    let trigger: CallTrigger
 
-    init(_ name: String) { self.name = name.lowercased() }
+    init(_ name: String) {
+        self.name = name.lowercased()
+        trigger = CallTrigger(name)
+    }
 
     var isAboutCalls: Bool {
         !name.hasPrefix("lead") && !name.hasSuffix("_lead") && !name.contains("text_message") && !name.contains("agent")
@@ -76,12 +85,6 @@ struct HookKind {
 
     /// nil: the durations of the call itself say it, or nobody does.
     func status(_ call: JSONNode) -> CallStatus? {
-        switch name {
-        case "new_call", "call_ringing", "ringing", "new": return .ringing
-        case "call_forwarded", "call_answered", "forwarded", "answered", "connected": return .inProgress
-        case "call_ended", "call_completed", "ended", "completed":
-            return TrackDriveAdapter.status(call) ?? .completed
-        default: return nil
-        }
+        trigger == .ended ? TrackDriveAdapter.status(call) ?? .completed : trigger.status
     }
 }

@@ -112,14 +112,19 @@ public struct HarnessRecord: Sendable {
     public var raw: [UInt8]
     let item: UInt32
 
-    /// A field as plain text (JSON for lists and objects); nil when the record does not hold it.
+    /// A field as plain text (JSON for lists and objects); nil when the record does not hold it, or clears it.
     public subscript(field: String) -> String? {
-        guard let node = (try? JSONDocument(payload))?.root[member: field] else { return nil }  // broken JSON has no fields
+        guard let node = (try? JSONDocument(payload))?.root[member: field], !node.isNull else { return nil }  // broken JSON has no fields
         return node.scalarText ?? String(decoding: node.jsonBytes, as: UTF8.self)
     }
 
-    /// The names of the fields it holds, in order.
-    public var fields: [String] { (try? JSONDocument(payload))?.root.members.compactMap { $0.name.string } ?? [] }
+    /// The names of the fields it has values for, in order.
+    public var fields: [String] { members.filter { !$0.value.isNull }.compactMap { $0.name.string } }
+    /// The names of the fields it clears, in order.
+    public var cleared: [String] { members.filter { $0.value.isNull }.compactMap { $0.name.string } }
+    private var members: [(name: JSONNode, value: JSONNode)] {
+        (try? JSONDocument(payload))?.root.members.map { $0 } ?? []  // broken JSON has no fields
+    }
 
     init(_ record: berth_record_v1) {
         stream = record.stream.text

@@ -70,6 +70,18 @@ public struct DeliveryFields: Sendable {
 }
 
 extension JSONNode {
+    /// The first of an object's members that has a value; where none has, the first that is there without one, so that it
+    /// clears its field where the row's coverage says so.
+    public func first(_ names: StaticString...) -> JSONNode? {
+        var empty: JSONNode?
+        for name in names {
+            guard let node = self[name] else { continue }
+            if node.isPresent { return node }
+            empty = empty ?? node
+        }
+        return empty
+    }
+
     /// Whether there is something: not null, not empty or blank text, not a token the sender left unresolved (`[x]`).
     public var isPresent: Bool {
         switch kind {

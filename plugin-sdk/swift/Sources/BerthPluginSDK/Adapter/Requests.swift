@@ -51,7 +51,12 @@ public struct OutgoingRecord: Sendable {
         isDelete = record.kind == BERTH_RECORD_DELETE
         key = record.key.text
         idempotencyKey = record.idempotency_key.text
-        payload = try JSONDocument(record.payload.len == 0 ? Array("{}".utf8) : record.payload.bytes).root
+        do {
+            payload = try JSONDocument(record.payload.len == 0 ? Array("{}".utf8) : record.payload.bytes).root
+        } catch {
+            throw ProviderError.invalidEvent("the fields of the record to write are not JSON: \(error)")
+        }
+        guard payload.kind == .object else { throw ProviderError.invalidEvent("the fields of the record to write are not a JSON object") }
     }
 }
 

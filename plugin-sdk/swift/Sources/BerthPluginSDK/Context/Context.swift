@@ -36,22 +36,35 @@ public class Context {
 
     /// Emits a record: the provider's id, the time it is known to have been so, the original, and its fields.
     ///
-    /// Only the fields set in `fields` change in the store, so that a delivery with three facts leaves the others alone.
-    /// A record older than the stored one (by `sourceTime`) changes nothing. Waits while the daemon is behind; throws
+    /// Only the fields set in `fields` change in the store. One set without a value leaves the stored value alone, so that a
+    /// delivery with three facts does no harm to the others, unless `coverage` says that the row tells more than that.
+    /// A record older than the stored one (by `sourceTime`) changes nothing. An original of more than 1 MiB is left out,
+    /// with a warning; fields of more than 1 MiB throw `invalidEvent`. Waits while the daemon is behind; throws
     /// `CancelledError` when the operation should end.
     public func upsert(
-        _ stream: String, key: String, sourceTime: ProviderTime?, raw: JSONNode? = nil, fields: (inout RecordWriter) throws -> Void
+        _ stream: String, key: String, sourceTime: ProviderTime?, raw: JSONNode? = nil, coverage: RowCoverage = .facts,
+        fields: (inout RecordWriter) throws -> Void
     ) throws {
         try check(key: key, of: stream)
         let mark = batch.mark
-        try batch.add(
-            RecordHead(stream: stream, key: key, sourceTime: sourceTime, raw: raw), item: item, isDelete: false, payload: fields)
-        if batch.isLastTooLarge {
+        let head = RecordHead(stream: stream, key: key, sourceTime: sourceTime, raw: raw.flatMap { kept($0, of: stream, key) })
+        try batch.add(head, item: item, isDelete: false, coverage: coverage, payload: fields)
+        if batch.lastPayloadBytes > RecordBatch.documentBytesMax {
+            let size = batch.lastPayloadBytes
             batch.discard(after: mark)
             throw ProviderError.invalidEvent(
-                "a record of stream '\(stream)', or its original, is larger than \(RecordBatch.documentBytesMax) bytes")
+                "the fields of record '\(key)' of stream '\(stream)' take \(size) bytes; \(RecordBatch.documentBytesMax) are allowed")
         }
         if batch.isFull { try flush() }
+    }
+
+    /// The original where the daemon takes it: a record is worth more than its original, and a run more than one record.
+    private func kept(_ raw: JSONNode, of stream: String, _ key: String) -> JSONNode? {
+        let size = raw.jsonBytes.count
+        guard size > RecordBatch.documentBytesMax else { return raw }
+        log.warning(
+            "record '\(key)' of stream '\(stream)' is kept without its original: \(size) bytes, \(RecordBatch.documentBytesMax) are allowed")
+        return nil
     }
 
     /// Emits a deletion.

@@ -17,7 +17,7 @@ struct RecordBatch {
 
     static let recordsMax = 256
     static let bytesMax = 512 << 10
-    /// The daemon's limits for a record's key, and for its payload and original each.
+    /// The daemon's limits for a record's key, and for its fields and its original each (docs/guarantees.md).
     static let keyBytesMax = 512
     static let documentBytesMax = 1 << 20
 
@@ -28,8 +28,8 @@ struct RecordBatch {
 
     var isEmpty: Bool { entries.isEmpty }
     var isFull: Bool { entries.count >= Self.recordsMax || json.bytes.count >= Self.bytesMax }
-    /// Whether the record added last is more than the daemon takes.
-    var isLastTooLarge: Bool { entries.last.map { max($0.payload.count, $0.raw.count) > Self.documentBytesMax } ?? false }
+    /// Bytes of the fields of the record added last.
+    var lastPayloadBytes: Int { entries.last?.payload.count ?? 0 }
     /// To go back to when an event fails after it emitted.
     var mark: Int { entries.count }
 
@@ -37,7 +37,7 @@ struct RecordBatch {
 
     /// Adds a record. A throwing `payload` leaves nothing of it.
     mutating func add(
-        _ head: RecordHead, item: UInt32, isDelete: Bool, payload: (inout RecordWriter) throws -> Void
+        _ head: RecordHead, item: UInt32, isDelete: Bool, coverage: RowCoverage = .facts, payload: (inout RecordWriter) throws -> Void
     ) rethrows {
         let stream: Range<Int>
         if let lastStream, lastStream.name == head.stream {
@@ -51,7 +51,7 @@ struct RecordBatch {
         if !isDelete {
             json.beginObject()
             let from = json.bytes.count - 1
-            var writer = RecordWriter(json: json)
+            var writer = RecordWriter(json: json, coverage: coverage)
             json = JSONWriter(capacity: 0)  // leaves the writer the only owner of the buffer, so that nothing is copied
             defer { json = writer.json }
             try payload(&writer)

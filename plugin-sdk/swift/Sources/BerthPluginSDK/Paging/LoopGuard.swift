@@ -2,9 +2,8 @@
 
 /// Watches positions of one read.
 public struct LoopGuard {
-    private var last: (position: String, body: Int)?
-    private var repeats = 0
     private var seen: [String: Int] = [:]
+    private var bodies: [Int: Int] = [:]
 
     /// A new watch.
     public init() {}
@@ -12,17 +11,15 @@ public struct LoopGuard {
     /// Call once per page with the position asked for, or the next one given, and what must differ from page to page: the
     /// body, or only its rows (`node.rawBytes`) where a body carries a number of its own.
     ///
-    /// Throws `cursor_stalled` when the same position comes for the third time, or the same body, not empty, for the third
-    /// time in a row. The status is `internal`: asking again at once would only go round again.
+    /// Throws `cursor_stalled` when the same position, or the same body, not empty, comes for the third time. The status is `internal`: asking again at once would only go round again.
     public mutating func pass(_ position: String, body: ArraySlice<UInt8> = []) throws {
         let times = seen[position, default: 0] + 1
         seen[position] = times
         guard times < 3 else { throw Self.stalled("the position '\(position.prefix(80))' came three times") }
         guard !body.isEmpty else { return }
         let print = Self.fingerprint(body)
-        repeats = last?.body == print ? repeats + 1 : 0
-        last = (position, print)
-        guard repeats < 2 else { throw Self.stalled("three pages in a row were the same") }
+        bodies[print, default: 0] += 1
+        guard bodies[print, default: 0] < 3 else { throw Self.stalled("three pages were the same") }
     }
 
     private static func stalled(_ what: String) -> ProviderError {
@@ -31,7 +28,7 @@ public struct LoopGuard {
             remoteCode: "cursor_stalled")
     }
 
-    /// Both ends and the length are enough: pages that differ only in the middle are rare, and three in a row rarer.
+    /// Both ends and the length are enough: pages that differ only in the middle are rare, and three of them rarer.
     private static func fingerprint(_ body: ArraySlice<UInt8>) -> Int {
         var hasher = Hasher()
         hasher.combine(body.count)

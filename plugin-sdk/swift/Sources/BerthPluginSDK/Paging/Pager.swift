@@ -9,10 +9,11 @@ public struct Pager {
     /// A walk within this read.
     public init(_ context: ReadContext) { self.context = context }
 
-    /// By offset: `map` answers how many rows the page had and how many there are in all (nil: unknown; a page shorter
-    /// than `size` is then the last). `save` adds the adapter's own members beside `offset` to the checkpoint.
+    /// By offset: `map` answers how many rows the page had and how many there are in all (nil: unknown; an empty page is
+    /// then the end: one shorter than was asked for may come of a cap on pages that the provider does not tell of).
+    /// `save` adds the adapter's own members beside `offset` to the checkpoint.
     public mutating func offset(
-        from start: Int, size: Int, fetch: (_ offset: Int) throws -> HTTPResponse,
+        from start: Int, fetch: (_ offset: Int) throws -> HTTPResponse,
         map: (_ page: HTTPResponse) throws -> (rows: Int, total: Int?), save: (inout JSONWriter) -> Void = { _ in }
     ) throws {
         var offset = start
@@ -27,7 +28,7 @@ public struct Pager {
                 json.value(Int64(offset))
                 save(&json)
             }
-            if rows == 0 || total.map({ offset >= $0 }) ?? (rows < size) { return }
+            if rows == 0 || total.map({ offset >= $0 }) ?? false { return }
         }
     }
 

@@ -22,9 +22,10 @@ public enum DecimalText {
         return endsInDigit
     }
 
-    /// Plain text of `$1,234.50`, `1.5e2`, `+3`, `.5`; nil when it is no number.
+    /// Plain text of `$1,234.50`, `25,50`, `1.234,50`, `1.5e2`, `+3`, `.5`; nil when it is no number or could be two: a wrong
+    /// amount is worse than none.
     public static func plain(_ text: String) -> String? {
-        let bytes = text.utf8.filter { $0 != UInt8(ascii: "$") && $0 != UInt8(ascii: ",") && $0 != 0x20 }
+        guard let bytes = ungrouped(text.utf8.filter { $0 != UInt8(ascii: "$") && $0 != 0x20 }) else { return nil }
         let parts = bytes.split(maxSplits: 1, omittingEmptySubsequences: false) { $0 | 0x20 == UInt8(ascii: "e") }
         guard var mantissa = parts.first.map({ Array($0) }) else { return nil }
         if mantissa.first == UInt8(ascii: "+") { mantissa.removeFirst() }
@@ -37,6 +38,30 @@ public enum DecimalText {
             mantissa = shifted(mantissa, by: exponent)
         }
         return (isNegative ? "-" : "") + String(decoding: mantissa, as: UTF8.self)
+    }
+
+    /// The same number without marks between thousands, and with a point before its fraction.
+    ///
+    /// A lone comma is a decimal one with one or two digits behind it, or after a lone zero; with three it stands between
+    /// thousands. Anything else with a comma must be groups of three, and then a fraction behind the other mark.
+    private static func ungrouped(_ bytes: [UInt8]) -> [UInt8]? {
+        let comma = UInt8(ascii: ","), point = UInt8(ascii: ".")
+        guard let lastComma = bytes.lastIndex(of: comma) else { return bytes }
+        let lastPoint = bytes.lastIndex(of: point)
+        let groups = bytes.split(separator: comma, omittingEmptySubsequences: false)
+        let whole = groups[0].drop { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
+        if lastPoint == nil, groups.count == 2, (1...2).contains(groups[1].count) || whole.elementsEqual([48]) {
+            return groups[0] + [point] + groups[1]
+        }
+        // The mark that comes last is the decimal one, where both are there.
+        let isCommaDecimal = lastPoint.map { $0 < lastComma } ?? false
+        let end = isCommaDecimal ? lastComma : lastPoint ?? bytes.endIndex
+        let parts = bytes[..<end].split(separator: isCommaDecimal ? point : comma, omittingEmptySubsequences: false)
+        let first = parts[0].drop { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
+        guard (1...3).contains(first.count), first.first != 48, parts.dropFirst().allSatisfy({ $0.count == 3 && $0.allSatisfy { $0 &- 48 < 10 } })
+        else { return nil }
+        let fraction = bytes[end...].dropFirst()
+        return Array(parts.joined()) + (end < bytes.endIndex ? [point] + fraction : [])
     }
 
     private static func shifted(_ mantissa: [UInt8], by exponent: Int) -> [UInt8] {
