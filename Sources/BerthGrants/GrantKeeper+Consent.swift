@@ -52,18 +52,15 @@ extension GrantKeeper {
     }
 
     /// Ends a consent with what the provider sent the browser back with: `code`, `state`, `error`. Answers whose it was.
-    /// The state is spent whatever comes of it.
+    /// The state is spent whatever comes of it, but for one of another connection than `expected`.
     public func complete(_ fields: [(name: String, value: String)], expected: ConnectionID?) async throws(BerthError) -> ConnectionID {
         func field(_ name: String) -> String? { fields.first { $0.name == name }?.value }
         // Pasted codes may come without their state: then it must be the only consent of that connection.
         let state = field("state") ?? expected.flatMap { wanted in onlyState(of: wanted) }
-        guard let state, let consent = pending.removeValue(forKey: state), consent.expiresAt > clock.now(),
-            expected == nil || consent.connection == expected, let oauth = consent.spec.oauth
-        else {
-            throw BerthError(
-                .invalid, "the state is unknown, used or older than ten minutes",
-                hint: "begin again: berthctl connection connect NAME; a link works once")
-        }
+        // Looked at before it is spent: one that was pasted for the wrong connection still serves the right one.
+        guard let state, let consent = pending[state], expected == nil || consent.connection == expected,
+            pending.removeValue(forKey: state) != nil, consent.expiresAt > clock.now(), let oauth = consent.spec.oauth
+        else { throw Self.unknownState }
         if let error = field("error") {
             let what = String(decoding: error.utf8.prefix(60).map { (32...126).contains($0) ? $0 : 63 }, as: UTF8.self)
             throw BerthError(
@@ -74,6 +71,11 @@ extension GrantKeeper {
         }
         // A renewal of the old grant that came in between would store its tokens, or its end, over the new ones.
         await enter(consent.connection)
+        // Disconnected or removed while it waited: nothing is begun for it that would have to be forgotten.
+        guard !closed.contains(consent.connection) else {
+            leave(consent.connection)
+            throw Self.unknownState
+        }
         let outcome: Result<StoredGrant, GrantFailure>
         do throws(GrantFailure) {
             var parameters = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", consent.redirectURI)]
@@ -101,6 +103,10 @@ extension GrantKeeper {
                 .credential, "the code could not be exchanged: \(error.message)", hint: error.hint, isRetryable: !error.isFinal)
         }
     }
+
+    private static let unknownState = BerthError(
+        .invalid, "the state is unknown, used or older than ten minutes, or its connection was disconnected since",
+        hint: "begin again: berthctl connection connect NAME; a link works once")
 
     private func onlyState(of connection: ConnectionID) -> String? {
         let mine = pending.filter { $0.value.connection == connection }

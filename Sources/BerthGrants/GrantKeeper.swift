@@ -39,7 +39,7 @@ public actor GrantKeeper: Grants {
     /// Counted up when a connection changes: what was begun before is not kept in memory.
     private var changes: [ConnectionID: Int] = [:]
     /// Those whose grant has ended: nothing is asked for them until they are opened again.
-    private var closed: Set<ConnectionID> = []
+    private(set) var closed: Set<ConnectionID> = []
     var pending: [String: PendingConsent] = [:]
 
     /// A keeper; `tell` is called after each change is durable.
@@ -95,6 +95,7 @@ public actor GrantKeeper: Grants {
     public func close(_ connection: ConnectionID) async {
         await enter(connection)
         closed.insert(connection)
+        pending = pending.filter { $0.value.connection != connection }
         held[connection] = nil
         desk.cleared(connection)
         leave(connection)

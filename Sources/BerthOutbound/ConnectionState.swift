@@ -26,11 +26,10 @@ struct ConnectionState {
 extension CurlOutbound {
     /// Takes up the target's current addresses and limits; parsed again only when they changed.
     func adopt(_ target: OutboundTarget) -> Result<EgressGuard, AttemptFailure> {
+        // Asked each time: it may have been disconnected since.
+        guard let policy = policy(target.connection) else { return .failure(Self.cutOff(target)) }
         if let known = connections[target.connection], known.baseURL == target.baseURL, known.http == target.http {
             return .success(known.egress)
-        }
-        guard let policy = policy(target.connection) else {
-            return .failure(AttemptFailure(.denied, "there is no connection \(target.connection) any more"))
         }
         return EgressGuard.make(for: target, policy: policy).map { egress in
             if connections[target.connection] == nil {
@@ -45,6 +44,10 @@ extension CurlOutbound {
             }
             return egress
         }
+    }
+
+    static func cutOff(_ target: OutboundTarget) -> AttemptFailure {
+        AttemptFailure(.denied, "connection \(target.connection) is disconnected or removed: nothing is sent for it")
     }
 
     /// The opened credential, from memory after the first time; of an OAuth kind with the token that is good now.

@@ -161,6 +161,11 @@ public actor CurlOutbound: Outbound {
             case .cancelled: return .failure(AttemptFailure(.cancelled, "\(prepared.label): cancelled"))
             case .closing: return .failure(Self.closing)
             }
+            // It may have been disconnected while this one waited its turn: then not even an unauthenticated request goes out.
+            guard policy(target.connection) != nil else {
+                leave(ticket, target.provider, wasSent: false)
+                return last ?? .failure(Self.cutOff(target))
+            }
             // Asked again: others may have opened it while this one waited its turn.
             if let wait = connections[target.connection]?.breaker.enter(ticket.id, .now()) {
                 leave(ticket, target.provider, wasSent: false)

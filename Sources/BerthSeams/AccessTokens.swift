@@ -41,7 +41,8 @@ public protocol Grants: AccessTokenSource {
     func identify(_ connection: ConnectionID, account: String) async throws(BerthError)
     /// Gives tokens back where the provider takes them, as far as it can; answers what went wrong. What is stored stays.
     func revoke(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String?
-    /// Waits for what is under way with the grant; from then on no token is asked for or stored, until it is opened or somebody consents.
+    /// Waits for what is under way with the grant; from then on no token is asked for or stored, and consents under way lead
+    /// to nothing, until it is opened or another consent is begun.
     func close(_ connection: ConnectionID) async
     /// Lets tokens be asked for again.
     func open(_ connection: ConnectionID) async

@@ -50,9 +50,10 @@ struct Daemon {
         let bridge = MetricsBridge(metrics: metrics)
         let outgoing = outboundConfiguration()
         let directory = ConnectionDirectory()
-        // Asked by connection: who is not there any more may send nothing.
+        // Asked by connection: who is not there any more, or disconnected, may send nothing.
         let policy: @Sendable (ConnectionID) -> EgressPolicy? = { [egress] id in
-            directory.connection(id).map { egress.policy(of: $0.workspace) }
+            guard let connection = directory.connection(id), connection.status != .disconnected else { return nil }
+            return egress.policy(of: connection.workspace)
         }
         let news = GrantNewsRelay()
         let desk = try ExchangeDesk(
