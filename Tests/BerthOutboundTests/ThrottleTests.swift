@@ -45,7 +45,13 @@ import Testing
         let spec = ThrottleSpec(bodyPointer: "/isRateLimited", equals: .bool(true), wait: .init(bodyPointer: "/wait"))
         let clock = ContinuousClock()
         let begun = clock.now
-        let response = await broker.send(get("/x"), for: target(server.url) { $0.throttles = [spec] }).response
+        let response = await broker.send(
+            get("/x"),
+            for: target(server.url) {
+                $0.throttles = [spec]
+                $0.timeoutSeconds = 60
+            }
+        ).response
         #expect(response?.status == 200 && response?.body == Array("{}".utf8))
         #expect(clock.now - begun >= .seconds(1) && server.seen.count == 2)
         await broker.close()
