@@ -105,7 +105,8 @@ extension TrackDriveAdapter {
     private static func endOfUnpaged(_ count: Int, of name: StaticString, _ pageSize: Int) throws -> Int? {
         guard count == pageSize || count == defaultPageSize else { return nil }
         throw ProviderError(
-            .internal, "cursor_stalled: TrackDrive gives the same \(count) \(name) for every page; the read ends here and keeps what it has",
+            .internal,
+            "cursor_stalled: TrackDrive gives the same \(count) \(name) for every page; the read ends here and keeps what it has",
             remoteCode: "cursor_stalled")
     }
 

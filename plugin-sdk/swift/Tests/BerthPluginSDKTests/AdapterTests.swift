@@ -135,7 +135,7 @@ private struct ScriptedAdapter: EventHandler, StreamReader, RecordPusher, Action
         #expect(plugin.write(#"{"name":"n"}"#, to: "contacts").records.map(\.key) == ["new-key-1"])
         #expect(plugin.write("{}", key: "k", to: "contacts", isDelete: true).records.first?.isDelete == true)
         // Broken fields are the record's fault, not a defect of the adapter.
-        #expect(["{", "[]", "1"].map { plugin.write($0, to: "contacts").failure?.status } == [.invalidEvent, .invalidEvent, .invalidEvent])
+        for broken in ["{", "[]", "1"] { #expect(plugin.write(broken, to: "contacts").failure?.status == .invalidEvent, "\(broken)") }
         #expect(plugin.verify(HarnessEvent(kind: "", headers: [("x-good", "yes")])) == nil)
         #expect((plugin.verify(HarnessEvent(kind: "")) as? ProviderError)?.status == .authDenied)
         plugin.remaining = .seconds(2)

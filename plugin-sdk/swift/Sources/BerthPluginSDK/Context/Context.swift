@@ -63,7 +63,8 @@ public class Context {
         let size = raw.jsonBytes.count
         guard size > RecordBatch.documentBytesMax else { return raw }
         log.warning(
-            "record '\(key)' of stream '\(stream)' is kept without its original: \(size) bytes, \(RecordBatch.documentBytesMax) are allowed")
+            "record '\(key)' of stream '\(stream)' is kept without its original of \(size) bytes; \(RecordBatch.documentBytesMax) are allowed"
+        )
         return nil
     }
 

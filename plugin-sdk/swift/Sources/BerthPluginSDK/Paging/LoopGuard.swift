@@ -11,7 +11,8 @@ public struct LoopGuard {
     /// Call once per page with the position asked for, or the next one given, and what must differ from page to page: the
     /// body, or only its rows (`node.rawBytes`) where a body carries a number of its own.
     ///
-    /// Throws `cursor_stalled` when the same position, or the same body, not empty, comes for the third time. The status is `internal`: asking again at once would only go round again.
+    /// Throws `cursor_stalled` when the same position, or the same body, not empty, comes for the third time. The status is
+    /// `internal`: asking again at once would only go round again.
     public mutating func pass(_ position: String, body: ArraySlice<UInt8> = []) throws {
         let times = seen[position, default: 0] + 1
         seen[position] = times

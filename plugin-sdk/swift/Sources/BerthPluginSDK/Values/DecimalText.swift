@@ -58,8 +58,8 @@ public enum DecimalText {
         let end = isCommaDecimal ? lastComma : lastPoint ?? bytes.endIndex
         let parts = bytes[..<end].split(separator: isCommaDecimal ? point : comma, omittingEmptySubsequences: false)
         let first = parts[0].drop { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") }
-        guard (1...3).contains(first.count), first.first != 48, parts.dropFirst().allSatisfy({ $0.count == 3 && $0.allSatisfy { $0 &- 48 < 10 } })
-        else { return nil }
+        let areThousands = parts.dropFirst().allSatisfy { $0.count == 3 && $0.allSatisfy { $0 &- 48 < 10 } }
+        guard (1...3).contains(first.count), first.first != 48, areThousands else { return nil }
         let fraction = bytes[end...].dropFirst()
         return Array(parts.joined()) + (end < bytes.endIndex ? [point] + fraction : [])
     }

@@ -19,7 +19,7 @@ public struct CallboxAdapter: EventHandler, StreamReader, ActionPerformer, Crede
             try context.http.get("/calls", query: ["page": String(page), "changed_since": request.since?.rfc3339])
         } map: { answer in
             let root = try answer.json()
-            for row in root["calls"]?.elements ?? root.elements { try emit(row, seen: answer.askedAt, context) }
+            for row in root["calls"]?.elements ?? root.elements { try emit(row, .members, seen: answer.askedAt, context) }
             return root["next_page"]?.int64.map { Int($0) }
         }
     }
@@ -29,7 +29,7 @@ public struct CallboxAdapter: EventHandler, StreamReader, ActionPerformer, Crede
         guard event.kind.hasPrefix("call.") else { throw ProviderError.unsupported("no event '\(event.kind)'") }
         let fields = try event.fields()
         guard fields.text("id") != nil else { throw ProviderError.invalidEvent("the delivered call has no id") }
-        try emit(fields.root, seen: event.receivedAt, context)
+        try emit(fields.root, .facts, seen: event.receivedAt, context)
     }
 
     /// `tag_call`: input `{"call_id":"...","tag":"..."}`.
@@ -49,9 +49,9 @@ public struct CallboxAdapter: EventHandler, StreamReader, ActionPerformer, Crede
         return ProviderAccount(id: me["id"]?.scalarText ?? "", name: me["name"]?.scalarText ?? "")
     }
 
-    private func emit(_ row: JSONNode, seen: ProviderTime, _ context: Context) throws {
+    private func emit(_ row: JSONNode, _ coverage: RowCoverage, seen: ProviderTime, _ context: Context) throws {
         guard let id = row["id"]?.scalarText else { return }
-        try context.upsert("calls", key: id, sourceTime: seen, raw: row) { call in
+        try context.upsert("calls", key: id, sourceTime: seen, raw: row, coverage: coverage) { call in
             call.set(.direction, CallDirection.inbound)
             call.set(.status, row["state"]?.string == "done" ? CallStatus.completed : nil)
             call.set(.callerNumber, row["from"])
