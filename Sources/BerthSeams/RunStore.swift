@@ -32,15 +32,12 @@ public protocol RunStore: Sendable {
 public struct FinishReceipt: Sendable {
     /// For the feed.
     public var notices: [Notice]
-    /// The connection's failures in a row now.
-    public var consecutiveFailures: Int
-    /// The connection's status now.
-    public var connectionStatus: ConnectionStatus
+    /// The connection as the run left it; nil when it was removed meanwhile.
+    public var connection: ConnectionVersion?
     /// A receipt.
-    public init(notices: [Notice], consecutiveFailures: Int, connectionStatus: ConnectionStatus) {
+    public init(notices: [Notice], connection: ConnectionVersion?) {
         self.notices = notices
-        self.consecutiveFailures = consecutiveFailures
-        self.connectionStatus = connectionStatus
+        self.connection = connection
     }
 }
 

@@ -12,6 +12,42 @@ public protocol SecretStore: Sendable {
     func removeAll(of connection: ConnectionID) async throws(BerthError)
 }
 
+/// Secrets that change in one transaction with what they belong to.
+public protocol TransactionalSecrets: SecretStore {
+    /// Seals the change and hands it to `commit`, which stores it with whatever else belongs to it. No other secret changes meanwhile;
+    /// values kept in memory are dropped before and after. Throws what sealing or `commit` throws.
+    func change<Value: Sendable>(
+        _ change: SecretChange, of connection: ConnectionID,
+        _ commit: @Sendable (SealedChange) async throws(BerthError) -> Value
+    ) async throws(BerthError) -> Value
+}
+
+/// What becomes of a connection's secrets.
+public struct SecretChange: Sendable {
+    /// All that are there go, before `values` are set.
+    public var removesAll: Bool
+    /// New values by slot.
+    public var values: [SecretSlot: Secret]
+    /// A change; of nothing unless said.
+    public init(removesAll: Bool = false, values: [SecretSlot: Secret] = [:]) {
+        self.removesAll = removesAll
+        self.values = values
+    }
+}
+
+/// The same, sealed, by slot text.
+public struct SealedChange: Sendable {
+    /// All that are there go, before `values` are set.
+    public var removesAll: Bool
+    /// Sealed values by slot text.
+    public var values: [String: SealedSecret]
+    /// A change; of nothing unless said.
+    public init(removesAll: Bool = false, values: [String: SealedSecret] = [:]) {
+        self.removesAll = removesAll
+        self.values = values
+    }
+}
+
 /// Which secret of a connection.
 public enum SecretSlot: Sendable, Hashable {
     /// A field of the credential: `token`, `username`, `password`, `api_key`.
@@ -57,7 +93,7 @@ public struct SealedSecret: Sendable, Hashable {
 public protocol SealedSecretStore: Sendable {
     /// The sealed value under a connection and slot text.
     func sealedSecret(connection: ConnectionID, slot: String) async throws(BerthError) -> SealedSecret?
-    /// Durable when it returns.
+    /// Durable when it returns. Throws `conflict` for a connection that is disconnected or removed: those keep nothing secret.
     func setSealedSecret(_ secret: SealedSecret, connection: ConnectionID, slot: String) async throws(BerthError)
     /// Durable when it returns.
     func removeSealedSecrets(connection: ConnectionID) async throws(BerthError)

@@ -8,7 +8,7 @@ public import BerthSeams
 ///
 /// Isolation: an actor; changes (set, remove, re-sealing) run one at a time, reads beside them.
 /// Opened values are kept in memory, at most `cacheLimit`, and dropped when they change.
-public actor Vault: SecretStore {
+public actor Vault: TransactionalSecrets {
     let store: any SealedSecretStore
     var keyring: VaultKeyring
     private let cacheLimit: Int
@@ -104,6 +104,22 @@ public actor Vault: SecretStore {
         drop(connection)
         defer { drop(connection) }
         try await store.removeSealedSecrets(connection: connection)
+    }
+
+    /// Seals, and lets `commit` store it together with what it belongs to.
+    public func change<Value: Sendable>(
+        _ change: SecretChange, of connection: ConnectionID,
+        _ commit: @Sendable (SealedChange) async throws(BerthError) -> Value
+    ) async throws(BerthError) -> Value {
+        await beginChange()
+        defer { endChange() }
+        var sealed = SealedChange(removesAll: change.removesAll)
+        for (slot, secret) in change.values {
+            sealed.values[slot.text] = try SealedBox.seal(secret, connection: connection, slot: slot.text, with: keyring.current)
+        }
+        drop(connection)
+        defer { drop(connection) }
+        return try await commit(sealed)
     }
 
     private func drop(_ connection: ConnectionID) {

@@ -57,11 +57,11 @@ import Testing
             receipt = try await store.finishRun(
                 run.id, status: .failed, error: AttemptFailure(.remoteDown, "gone"), deletesUnseen: nil, now: fixture.clock.now())
         }
-        #expect(receipt?.connectionStatus == .error && receipt?.notices.map(\.topic) == ["connection.error", "run.finished"])
+        #expect(receipt?.connection?.connection.status == .error && receipt?.notices.map(\.topic) == ["connection.error", "run.finished"])
         #expect(try await store.connections()[0].lastError == "gone")
         let run = try await claimed(store, fixture)
         receipt = try await store.finishRun(run.id, status: .success, error: nil, deletesUnseen: nil, now: fixture.clock.now())
-        #expect(receipt?.connectionStatus == .active && receipt?.consecutiveFailures == 0)
+        #expect(receipt?.connection?.connection.status == .active && receipt?.connection?.connection.consecutiveFailures == 0)
         await store.close()
     }
 

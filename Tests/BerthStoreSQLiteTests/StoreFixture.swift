@@ -44,7 +44,7 @@ final class StoreFixture: Sendable {
     /// Opens and adds the connection.
     func begin() async throws -> SQLiteStore {
         let store = try await open()
-        try await store.insertConnection(row(connection, name: "main"))
+        _ = try await store.insertConnection(row(connection, name: "main"))
         return store
     }
 

@@ -2,6 +2,7 @@
 // looks here. Holds no secrets and stores nothing; who changes a connection stores it first and tells this after.
 
 public import BerthModel
+import BerthSeams
 import Synchronization
 
 /// The connections of this daemon. Readers take an immutable snapshot under a short lock; all methods may be called
@@ -10,37 +11,36 @@ public final class ConnectionDirectory: Sendable {
     /// One version of a connection.
     final class Entry: Sendable {
         let connection: Connection
+        /// Of the commit that it comes from; 0: from before this process.
+        let revision: UInt64
         /// What its deliveries are judged by, read when the first one comes. A changed connection has a new entry, so
         /// this can't outlive what it was made from.
         let policy = Mutex<WebhookPolicy?>(nil)
 
-        init(_ connection: Connection) { self.connection = connection }
+        init(_ connection: Connection, revision: UInt64 = 0) {
+            self.connection = connection
+            self.revision = revision
+        }
     }
 
     private final class Snapshot: Sendable {
         let byID: [ConnectionID: Entry]
-        /// By provider and name; names that stand in several workspaces are left out: those go by id.
-        let byName: [String: [String: Entry]]
+        /// By provider and name; one of each workspace that has the name.
+        let byName: [String: [String: [Entry]]]
         /// Where a provider has one connection.
         let sole: [String: Entry]
         let providers: Set<String>
 
         init(_ byID: [ConnectionID: Entry]) {
             self.byID = byID
-            var byName: [String: [String: Entry]] = [:]
-            var ambiguous: Set<String> = []
+            var byName: [String: [String: [Entry]]] = [:]
             var counts: [String: Int] = [:]
             var sole: [String: Entry] = [:]
             for entry in byID.values {
                 let provider = entry.connection.provider.text
-                let name = entry.connection.name
                 counts[provider, default: 0] += 1
                 sole[provider] = entry
-                if byName[provider, default: [:]].updateValue(entry, forKey: name) != nil { ambiguous.insert("\(provider)/\(name)") }
-            }
-            for key in ambiguous {
-                let parts = key.split(separator: "/", maxSplits: 1)
-                byName[String(parts[0])]?[String(parts[1])] = nil
+                byName[provider, default: [:]][entry.connection.name, default: []].append(entry)
             }
             self.byName = byName
             self.sole = sole.filter { counts[$0.key] == 1 }
@@ -66,22 +66,26 @@ public final class ConnectionDirectory: Sendable {
     public func connections() -> [Connection] {
         snapshot.byID.values.map(\.connection).sorted { ($0.provider.text, $0.name, $0.id) < ($1.provider.text, $1.name, $1.id) }
     }
-    /// The connection of a provider with that name, if only one workspace has it.
-    public func connection(provider: ProviderName, name: String) -> Connection? { snapshot.byName[provider.text]?[name]?.connection }
     /// The provider's connection while it has exactly one.
     public func soleConnection(of provider: ProviderName) -> Connection? { snapshot.sole[provider.text]?.connection }
     /// Counts changes; equal numbers mean that nothing changed in between.
     public var version: UInt64 { state.withLock { $0.version } }
 
-    /// What a webhook path names: an id, a name, or nothing while the provider has one connection.
+    /// What a webhook path names: an id, a name that one workspace has, or nothing while the provider has one connection.
     func entry(provider: String, connection: String?) -> Entry? {
+        let entries = entries(provider: provider, connection: connection)
+        return entries.count == 1 ? entries[0] : nil
+    }
+
+    /// All that a webhook path may mean: several when workspaces gave their connections the same name.
+    func entries(provider: String, connection: String?) -> [Entry] {
         let snapshot = snapshot
-        guard let connection else { return snapshot.sole[provider] }
-        if let entry = snapshot.byName[provider]?[connection] { return entry }
+        guard let connection else { return snapshot.sole[provider].map { [$0] } ?? [] }
+        if let entries = snapshot.byName[provider]?[connection] { return entries }
         guard let id = ConnectionID(connection), let entry = snapshot.byID[id], entry.connection.provider.text == provider else {
-            return nil
+            return []
         }
-        return entry
+        return [entry]
     }
 
     /// Whether any connection has that provider.
@@ -95,16 +99,19 @@ public final class ConnectionDirectory: Sendable {
     }
 
     /// Adds a connection, or replaces the one with its id.
-    public func insert(_ connection: Connection) {
-        change { byID in byID[connection.id] = Entry(connection) }
+    public func insert(_ connection: Connection, revision: UInt64 = 0) {
+        change { byID in byID[connection.id] = Entry(connection, revision: revision) }
     }
 
-    /// Changes a connection in place; does nothing when it is gone.
-    public func update(_ id: ConnectionID, _ body: (inout Connection) -> Void) {
+    /// Takes what a commit made of a connection, unless a later one is here already; does nothing when it is gone. What was kept
+    /// with the entry is read anew either way: the keys may have changed.
+    func take(_ version: ConnectionVersion) {
+        let id = version.connection.id
         change { byID in
-            guard var connection = byID[id]?.connection else { return }
-            body(&connection)
-            byID[id] = Entry(connection)
+            guard let known = byID[id] else { return }
+            byID[id] =
+                known.revision > version.revision
+                ? Entry(known.connection, revision: known.revision) : Entry(version.connection, revision: version.revision)
         }
     }
 

@@ -7,14 +7,18 @@ import Logging
 extension Connections {
     /// Begins a consent; the answer's URL is for a person's browser.
     public func connect(_ id: ConnectionID, redirectURI: String, actor: String) async throws(BerthError) -> ConsentInvitation {
+        // In its turn: what a disconnect has just closed must not be opened again.
+        await enter(id)
+        defer { leave(id) }
         let connection = try existing(id)
+        guard connection.status != .disconnected else { throw Self.disconnected(connection) }
         let manifest = try manifest(of: connection.provider)
         guard let spec = InstanceFactory(host: host).credential(of: connection, manifest) else {
             throw BerthError(
                 .invalid, "the connection has no credential kind", hint: "berthctl plugin show \(connection.provider) lists them")
         }
         let invitation = try await grants.invite(id, spec, redirectURI: redirectURI)
-        try await audit("connection.consent_begun", connection, actor)
+        try await store.audit([note("connection.consent_begun", actor).entry(of: connection)])
         return invitation
     }
 
@@ -39,20 +43,37 @@ extension Connections {
         } catch { return AttemptFailure(.authDenied, error.message) }
     }
 
-    /// Cuts off: tokens are given back where the provider takes them, secrets are forgotten, webhooks get 410. Records stay.
+    /// Cuts off: tokens are given back where the provider takes them, secrets are forgotten, webhooks get 410. Records stay. What is
+    /// changed while the provider is asked holds until then, but for the secrets.
     public func disconnect(_ id: ConnectionID, actor: String) async throws(BerthError) -> Connection {
-        var connection = try existing(id)
-        let manifest = host.manifest(of: connection.provider)
-        let spec = manifest.flatMap { InstanceFactory(host: host).credential(of: connection, $0) }
-        let problem = await grants.revoke(id, spec)
+        let asked = try existing(id)
+        let manifest = host.manifest(of: asked.provider)
+        let spec = manifest.flatMap { InstanceFactory(host: host).credential(of: asked, $0) }
+        // Not in its turn: a provider may take 15 seconds for it.
+        let problem = asked.status == .disconnected ? nil : await grants.revoke(id, spec)
+        await enter(id)
+        defer { leave(id) }
+        _ = try existing(id)
         await grants.close(id)
-        connection.status = .disconnected
-        connection.lastError = problem.map { "disconnected, but the provider may still hold the grant: \($0)" }
-        connection.updatedAt = clock.now()
-        try await store.updateConnection(connection)
-        try await secrets.removeAll(of: id)
-        await changed(connection, kind: "connection.disconnected", actor: actor)
-        return connection
+        let note = note("connection.disconnected", actor)
+        let version: ConnectionVersion
+        do throws(BerthError) {
+            version = try await secrets.change(SecretChange(removesAll: true), of: id) { [store] sealed throws(BerthError) in
+                try await store.changeConnection(id, secrets: sealed) { connection, _ in
+                    if connection.status != .disconnected {
+                        connection.lastError = problem.map { "disconnected, but the provider may still hold the grant: \($0)" }
+                    }
+                    connection.status = .disconnected
+                    connection.updatedAt = note.at
+                    return [note.entry(of: connection)]
+                }
+            }
+        } catch {
+            if directory.connection(id)?.status != .disconnected { await grants.open(id) }
+            throw error
+        }
+        await publish(version)
+        return version.connection
     }
 
     /// What happened to a grant becomes the connection's status and an audit entry.
@@ -60,47 +81,49 @@ extension Connections {
         switch news {
         case .renewed(let id):
             let said = tokenErrors.removeValue(forKey: id)
-            await note("connection.token_renewed", id) {
+            await note("connection.token_renewed", id) { connection, _ in
                 // Only what the tokens were the cause of.
-                guard let error = $0.lastError, error == said || error.hasPrefix("no token for \(id):") else { return }
-                $0.lastError = nil
-                if $0.status == .error { $0.status = .active }
+                guard let error = connection.lastError, error == said || error.hasPrefix("no token for \(id):") else { return }
+                connection.lastError = nil
+                if connection.status == .error { connection.status = .active }
             }
         case .connected(let id, let account):
             // What was kept was asked for with other rights.
             _ = await outbound.forgetAnswers(of: id, prefix: nil)
-            await note("connection.connected", id, account.map { " as \($0)" } ?? "") {
-                $0.status = .active
-                $0.consecutiveFailures = 0
-                $0.lastError = nil
+            await note("connection.connected", id, account.map { " as \($0)" } ?? "") { connection, slots in
+                // It was disconnected before this was heard: the tokens are gone.
+                guard slots.contains(SecretSlot.grant.text) else { return }
+                // A person who paused it has reasons that a consent knows nothing of.
+                if connection.status != .paused { connection.status = .active }
+                connection.consecutiveFailures = 0
+                connection.lastError = nil
             }
         case .failed(let id, let error, let isFinal):
             let said = error.hint.map { "\(error.message) (\($0))" } ?? error.message
             tokenErrors[id] = said
-            await note("connection.token_failed", id, ": \(error.message)") {
-                $0.lastError = said
-                if isFinal, $0.status == .active { $0.status = .error }
+            await note("connection.token_failed", id, ": \(error.message)") { connection, _ in
+                guard connection.status != .disconnected else { return }
+                connection.lastError = said
+                if isFinal, connection.status == .active { connection.status = .error }
             }
         }
     }
 
-    private func note(_ kind: String, _ id: ConnectionID, _ detail: String = "", _ change: (inout Connection) -> Void) async {
-        guard var connection = directory.connection(id) else { return }
-        let before = connection
-        change(&connection)
-        do {
-            if connection != before {
-                connection.updatedAt = clock.now()
-                try await store.updateConnection(connection)
-                directory.insert(connection)
+    /// Without a turn: whoever tells may hold what the one whose turn it is waits for.
+    private func note(
+        _ kind: String, _ id: ConnectionID, _ detail: String = "", _ change: @escaping @Sendable (inout Connection, Set<String>) -> Void
+    ) async {
+        let note = note(kind, "berthd")
+        do throws(BerthError) {
+            let version = try await store.changeConnection(id, secrets: SealedChange()) { connection, slots in
+                let before = connection
+                change(&connection, slots)
+                if connection != before { connection.updatedAt = note.at }
+                return [note.entry(of: connection, detail: "\(connection.provider)/\(connection.name)\(detail)")]
             }
-            try await store.audit([
-                AuditEntry(
-                    at: clock.now(), kind: kind, actor: "berthd", connection: id,
-                    detail: "\(connection.provider)/\(connection.name)\(detail)",
-                    address: AuditOrigin.address)
-            ])
+            directory.take(version)
         } catch {
+            guard error.code != .notFound else { return }  // removed meanwhile
             logger.error("a grant's change could not be noted", metadata: ["connection": "\(id)", "kind": "\(kind)", "error": "\(error)"])
         }
     }

@@ -1,30 +1,38 @@
-// Adds, changes, pauses and removes connections: row, secrets, directory, plugin instances and audit together.
+// The connections of a daemon: where they are found, and how a change of one becomes known. The changes themselves are in the
+// extensions. Row, secrets and audit entries change in one transaction of the store, always from what the row says then: nobody
+// writes back a copy that was made before something was awaited.
 
 public import BerthModel
 public import BerthSeams
-import Crypto
 public import Logging
 
 /// The connections of this daemon.
+///
+/// Isolation: an actor; what people change of one connection is done one after the other, in the order asked. What the daemon notes
+/// by itself (tokens, checks, runs) waits for nobody: the store orders it.
 public actor Connections {
     let store: any Store
-    let secrets: any SecretStore
+    let secrets: any TransactionalSecrets
     let host: any PluginHost
     let outbound: any Outbound
     let grants: any Grants
     let clock: any WallClock
-    private let entropy: any Entropy
+    let entropy: any Entropy
     let logger: Logger
     /// What intake, dispatch and syncs look connections up in.
     public nonisolated let directory: ConnectionDirectory
     /// What was last said of tokens that could not be had.
     var tokenErrors: [ConnectionID: String] = [:]
+    /// Counts changes of what is sent for a connection: what a check found out before is not true of what came after.
+    private var changes: [ConnectionID: Int] = [:]
+    /// Who waits for a turn at a connection; an entry: somebody has it.
+    private var turns: [ConnectionID: [CheckedContinuation<Void, Never>]] = [:]
     /// Called after any change.
-    private let onChange: @Sendable () -> Void
+    let onChange: @Sendable () -> Void
 
     /// Connections over a store; `load` must follow.
     public init(
-        store: any Store, secrets: any SecretStore, host: any PluginHost, outbound: any Outbound, grants: any Grants,
+        store: any Store, secrets: any TransactionalSecrets, host: any PluginHost, outbound: any Outbound, grants: any Grants,
         directory: ConnectionDirectory, clock: any WallClock, entropy: any Entropy, logger: Logger, onChange: @escaping @Sendable () -> Void
     ) {
         self.store = store
@@ -39,113 +47,36 @@ public actor Connections {
         self.onChange = onChange
     }
 
-    /// Reads all connections into the directory and makes sure their plugins' entities have tables.
+    /// Reads all connections into the directory. Secrets that outlived their connection, by an older version or a row that was
+    /// changed by hand, are removed.
     public func load() async throws(BerthError) {
+        let strays = try await store.removeStraySecrets()
+        if strays > 0 { logger.notice("removed secrets of connections that are disconnected or gone", metadata: ["count": "\(strays)"]) }
         directory.replace(with: try await store.connections())
-    }
-
-    /// A connection that was just made, with what is shown only now.
-    public struct Created: Sendable {
-        /// The connection.
-        public var connection: Connection
-        /// Token for the webhook path or secret that signs deliveries, when Berth made it up.
-        public var generatedSecret: String?
-    }
-
-    /// Makes a connection: secrets first, so that a crash leaves no connection without them.
-    public func create(provider: ProviderName, workspace: WorkspaceName, _ draft: ConnectionDraft, actor: String)
-        async throws(BerthError) -> Created
-    {
-        let manifest = try manifest(of: provider)
-        let now = clock.now()
-        var connection = Connection(
-            id: ConnectionID(clock, entropy), provider: provider, workspace: workspace, name: draft.name ?? "main", baseURL: nil,
-            settings: [:], credentialKind: nil, webhook: nil, schedules: [:], status: .active, consecutiveFailures: 0, lastError: nil,
-            createdAt: now, updatedAt: now, lastSyncAt: nil)
-        try ConnectionRules(manifest: manifest).apply(draft, to: &connection, isNew: true)
-        guard directory.connections().allSatisfy({ !$0.hasSameName(as: connection) }) else {
-            throw BerthError(
-                .conflict, "workspace '\(workspace)' already has a \(provider) connection named '\(connection.name)'",
-                hint: "choose another name, or change that one: berthctl connection show \(connection.name)")
-        }
-        if connection.credentialKind == .authorizationCode {
-            connection.status = .error
-            connection.lastError = Self.waitsForConsent(connection.name)
-        }
-        try await store.define(manifest.entities)
-        let generated = try await storeSecrets(draft, of: connection, isNew: true)
-        do {
-            try await store.insertConnection(connection)
-        } catch {
-            try await secrets.removeAll(of: connection.id)
-            throw error
-        }
-        await changed(connection, kind: "connection.created", actor: actor)
-        return Created(connection: connection, generatedSecret: generated)
-    }
-
-    /// Changes a connection.
-    public func update(_ id: ConnectionID, _ draft: ConnectionDraft, actor: String) async throws(BerthError) -> Created {
-        var connection = try existing(id)
-        let schemeBefore = connection.webhook?.scheme
-        try ConnectionRules(manifest: try manifest(of: connection.provider)).apply(draft, to: &connection, isNew: false)
-        guard directory.connections().allSatisfy({ $0.id == id || !$0.hasSameName(as: connection) }) else {
-            throw BerthError(.conflict, "the name '\(connection.name)' is taken", hint: "berthctl connection list shows the names in use")
-        }
-        connection.updatedAt = clock.now()
-        // Before too: after a crash in between, answers of another account must not be there.
-        if draft.credentialFields != nil || draft.credentialKind != nil { _ = await outbound.forgetAnswers(of: id, prefix: nil) }
-        let generated = try await storeSecrets(draft, of: connection, isNew: schemeBefore != connection.webhook?.scheme)
-        try await store.updateConnection(connection)
-        await changed(connection, kind: "connection.changed", actor: actor)
-        return Created(connection: connection, generatedSecret: generated)
-    }
-
-    /// Stops or restarts dispatch and syncs; deliveries are kept all the while. Resuming clears an error.
-    public func setPaused(_ isPaused: Bool, _ id: ConnectionID, actor: String) async throws(BerthError) -> Connection {
-        var connection = try existing(id)
-        guard connection.status != .disconnected else {
-            throw BerthError(
-                .conflict, "connection '\(connection.name)' is disconnected: it has no secrets any more",
-                hint: "berthctl connection set-credentials \(connection.name), or berthctl connection connect \(connection.name)")
-        }
-        connection.status = isPaused ? .paused : .active
-        if !isPaused {
-            connection.consecutiveFailures = 0
-            connection.lastError = nil
-        }
-        connection.updatedAt = clock.now()
-        try await store.updateConnection(connection)
-        await changed(connection, kind: isPaused ? "connection.paused" : "connection.resumed", actor: actor)
-        return connection
-    }
-
-    /// Removes a connection and its secrets; events, records and runs stay until their retention.
-    public func remove(_ id: ConnectionID, actor: String) async throws(BerthError) {
-        let connection = try existing(id)
-        // A renewal that ended later would store tokens of nobody.
-        await grants.close(id)
-        do throws(BerthError) {
-            guard try await store.deleteConnection(id) else { throw Self.notFound(id.description) }
-        } catch {
-            await grants.open(id)
-            throw error
-        }
-        try await secrets.removeAll(of: id)
-        directory.remove(id)
-        await forget(id)
-        try await audit("connection.removed", connection, actor)
-        onChange()
     }
 
     /// Asks the plugin whether the credential works; the answer also sets or clears the connection's error.
     public func check(_ id: ConnectionID, actor: String) async throws(BerthError) -> Result<[UInt8], AttemptFailure> {
         let asked = try existing(id)
+        guard asked.status != .disconnected else { throw Self.disconnected(asked) }
         let manifest = try manifest(of: asked.provider)
+        let before = changes[id]
         var result = await host.checkCredentials(for: InstanceFactory(host: host).instance(of: asked, manifest))
         if case .success(let reply) = result, let failure = await strangeAccount(reply, asked, manifest) { result = .failure(failure) }
-        // It took its time: what was changed meanwhile stays.
-        var connection = try existing(id)
+        await enter(id)
+        defer { leave(id) }
+        // It took its time: what was changed meanwhile stays, and of another credential it says nothing.
+        let isCurrent = changes[id] == before
+        let note = note("connection.checked", actor)
+        let version = try await store.changeConnection(id, secrets: SealedChange()) { [result] connection, _ in
+            if isCurrent, connection.status != .disconnected { Self.apply(result, to: &connection) }
+            return [note.entry(of: connection)]
+        }
+        directory.take(version)
+        return result
+    }
+
+    private static func apply(_ result: Result<[UInt8], AttemptFailure>, to connection: inout Connection) {
         switch result {
         case .success:
             connection.lastError = nil
@@ -157,28 +88,27 @@ public actor Connections {
             connection.lastError = failure.message
         case .failure(let failure): connection.lastError = failure.message
         }
-        try await store.updateConnection(connection)
-        directory.update(id) { [connection] current in current = connection }
-        try await audit("connection.checked", connection, actor)
-        return result
     }
 
     /// Forgets kept answers of the provider; how many there were.
     public func clearCache(_ id: ConnectionID, prefix: String?, actor: String) async throws(BerthError) -> Int {
         let connection = try existing(id)
         let count = await outbound.forgetAnswers(of: id, prefix: prefix)
-        try await audit("connection.cache_cleared", connection, actor)
+        try await store.audit([note("connection.cache_cleared", actor).entry(of: connection)])
         return count
     }
 
-    /// A connection by id or unique name.
+    /// A connection by id, or by a name that is clear: `name`, `provider/name` or `workspace/provider/name`.
     public nonisolated func find(_ text: String) throws(BerthError) -> Connection {
         if let id = ConnectionID(text), let connection = directory.connection(id) { return connection }
-        let named = directory.connections().filter { $0.name == text || "\($0.provider)/\($0.name)" == text }
+        let named = directory.connections().filter {
+            $0.name == text || "\($0.provider)/\($0.name)" == text || "\($0.workspace)/\($0.provider)/\($0.name)" == text
+        }
         if named.count > 1 {
+            let list = named.prefix(10).map { "\($0.workspace)/\($0.provider)/\($0.name) is \($0.id)" }.joined(separator: ", ")
             throw BerthError(
                 .conflict, "'\(text)' names \(named.count) connections",
-                hint: "use the id or provider/name: \(named.map { "\($0.provider)/\($0.name)" }.joined(separator: ", "))")
+                hint: "use WORKSPACE/PROVIDER/NAME or the id: \(list)\(named.count > 10 ? ", ..." : "")")
         }
         guard let connection = named.first else { throw Self.notFound(text) }
         return connection
@@ -200,61 +130,74 @@ public actor Connections {
         return connection
     }
 
-    private static func notFound(_ text: String) -> BerthError {
+    static func notFound(_ text: String) -> BerthError {
         BerthError(.notFound, "there is no connection '\(text)'", hint: "berthctl connection list")
     }
 
-    /// Stores given secrets and makes up the webhook key when the scheme needs one and none is there.
-    private func storeSecrets(_ draft: ConnectionDraft, of connection: Connection, isNew: Bool) async throws(BerthError) -> String? {
-        for (name, secret) in draft.credentialFields ?? [:] {
-            try await secrets.set(secret, .credential(field: name), of: connection.id)
-        }
-        if let secret = draft.webhook?.secret {
-            if let current = try await secrets.secret(.webhook(index: 0), of: connection.id) {
-                try await secrets.set(current, .webhook(index: 1), of: connection.id)
-            }
-            try await secrets.set(secret, .webhook(index: 0), of: connection.id)
-            return nil
-        }
-        guard isNew, let scheme = connection.webhook?.scheme else { return nil }
-        let bytes = (0..<4).flatMap { _ in withUnsafeBytes(of: entropy.next()) { Array($0) } }
-        let generated: String
-        switch scheme {
-        case .token, .hmac, .plugin: generated = Base64.encode(bytes, urlSafe: true)
-        case .standardWebhooks: generated = "whsec_" + Base64.encode(bytes, urlSafe: false)
-        case .basic: generated = "berth:" + Base64.encode(bytes, urlSafe: true)
-        }
-        try await secrets.set(Secret(copying: generated.utf8), .webhook(index: 0), of: connection.id)
-        return generated
+    static func disconnected(_ connection: Connection) -> BerthError {
+        let consent = connection.credentialKind == .authorizationCode ? ", then berthctl connection connect \(connection.name)" : ""
+        return BerthError(
+            .conflict, "connection '\(connection.name)' is disconnected: it has no secrets any more, and nothing is sent for it",
+            hint: "berthctl connection set-credentials \(connection.name) brings it back\(consent)")
     }
 
-    func changed(_ connection: Connection, kind: String, actor: String) async {
-        directory.insert(connection)
-        await forget(connection.id)
-        await grants.open(connection.id)
-        do { try await audit(kind, connection, actor) } catch {
-            logger.error("audit entry not stored", metadata: ["kind": "\(kind)", "error": "\(error)"])
+    // MARK: turns
+
+    /// Waits until nobody else changes the connection.
+    func enter(_ id: ConnectionID) async {
+        guard turns[id] != nil else {
+            turns[id] = []
+            return
         }
+        await withCheckedContinuation { turns[id]?.append($0) }
+    }
+
+    func leave(_ id: ConnectionID) {
+        guard let next = turns[id]?.first else {
+            turns[id] = nil
+            return
+        }
+        turns[id]?.removeFirst()
+        next.resume()
+    }
+
+    // MARK: after a change
+
+    /// Makes a change by a person known to all who keep something of the connection.
+    func publish(_ version: ConnectionVersion) async {
+        let id = version.connection.id
+        directory.take(version)
+        changes[id, default: 0] += 1
+        await forget(id)
+        // Of one that is disconnected no token is asked for.
+        if version.connection.status != .disconnected { await grants.open(id) }
         onChange()
     }
 
-    private func forget(_ id: ConnectionID) async {
+    func forget(_ id: ConnectionID) async {
         await host.forget(id)
         await outbound.forget(id)
         await grants.forget(id)
     }
 
-    func audit(_ kind: String, _ connection: Connection, _ actor: String) async throws(BerthError) {
-        try await store.audit([
-            AuditEntry(
-                at: clock.now(), kind: kind, actor: actor, connection: connection.id,
-                detail: "\(connection.provider)/\(connection.name) in \(connection.workspace)", address: AuditOrigin.address)
-        ])
+    func forgetChanges(_ id: ConnectionID) { changes[id] = nil }
+
+    /// Who does what now, for the audit log.
+    func note(_ kind: String, _ actor: String) -> AuditNote {
+        AuditNote(at: clock.now(), kind: kind, actor: actor, address: AuditOrigin.address)
     }
 }
 
-extension Connection {
-    fileprivate func hasSameName(as other: Connection) -> Bool {
-        provider == other.provider && workspace == other.workspace && name == other.name
+/// An audit entry whose connection is known only in the transaction that changes it.
+struct AuditNote: Sendable {
+    let at: Timestamp
+    let kind: String
+    let actor: String
+    let address: String?
+
+    func entry(of connection: Connection, detail: String? = nil) -> AuditEntry {
+        AuditEntry(
+            at: at, kind: kind, actor: actor, connection: connection.id,
+            detail: detail ?? "\(connection.provider)/\(connection.name) in \(connection.workspace)", address: address)
     }
 }

@@ -121,10 +121,10 @@ extension ControlPlane {
                 .notFound, "\(connection.provider) has no readable stream '\(stream)'\(nearest)",
                 hint: "there are: \(readable.map(\.name.text).joined(separator: ", "))")
         }
-        guard connection.status != .disconnected, connection.status != .paused else {
+        guard connection.status != .disconnected else { throw Connections.disconnected(connection) }
+        guard connection.status != .paused else {
             throw BerthError(
-                .conflict, "connection '\(connection.name)' is \(connection.status.rawValue)",
-                hint: "berthctl connection resume \(connection.name)")
+                .conflict, "connection '\(connection.name)' is paused", hint: "berthctl connection resume \(connection.name)")
         }
         guard request.mode != .range || request.since != nil else { throw BerthError(.invalid, "since: is required for mode 'range'") }
         let state = try await store.streamStates(of: connection.id).first { $0.stream == found.name }
@@ -144,6 +144,7 @@ extension ControlPlane {
                 .notFound, "\(connection.provider) has no action '\(action)'\(nearest)", hint: "there are: \(names.joined(separator: ", "))"
             )
         }
+        guard connection.status != .disconnected else { throw Connections.disconnected(connection) }
         // Before, so that an action is never done without a trace.
         try await audit("action.performed", caller, connection.id, action)
         let request = ActionRequest(name: action, input: input, idempotencyKey: RunID(clock, entropy).description)

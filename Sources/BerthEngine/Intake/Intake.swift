@@ -77,10 +77,18 @@ public struct Intake: WebhookReceiver {
 
     /// Every step with its refusal.
     private func receiveStepByStep(_ delivery: RawDelivery) async -> IntakeAnswer {
-        guard let entry = directory.entry(provider: delivery.provider, connection: delivery.connection) else {
+        let named = directory.entries(provider: delivery.provider, connection: delivery.connection)
+        let owner: ConnectionDirectory.Entry?
+        do throws(BerthError) { owner = named.count > 1 ? try await self.owner(of: delivery, among: named) : named.first } catch {
+            return overloaded(named[0].connection, error, 5)
+        }
+        guard let entry = owner else {
             let isKnown = directory.hasConnections(of: delivery.provider)
-            return await refuse(
-                delivery, nil, 404, .notFound, BerthError(.notFound, "no connection is named by the path"), isProviderKnown: isKnown)
+            let problem =
+                named.isEmpty
+                ? "no connection is named by the path"
+                : "\(named.count) workspaces have a connection of that name, and the delivery shows the key of none of them"
+            return await refuse(delivery, nil, 404, .notFound, BerthError(.notFound, problem), isProviderKnown: isKnown)
         }
         let connection = entry.connection
         guard connection.status != .disconnected else {
@@ -104,6 +112,24 @@ public struct Intake: WebhookReceiver {
         } catch {
             return overloaded(connection, error, 5)
         }
+    }
+
+    /// Workspaces may give their connections the same name: then the key that a delivery shows tells whose it is. Nil: nobody's, or more
+    /// than one's. What only a plugin can verify needs the id in its path.
+    private func owner(of delivery: RawDelivery, among entries: [ConnectionDirectory.Entry]) async throws(BerthError)
+        -> ConnectionDirectory.Entry?
+    {
+        let now = clock.now()
+        var owners: [ConnectionDirectory.Entry] = []
+        for entry in entries where entry.connection.status != .disconnected {
+            guard let spec = host.manifest(of: entry.connection.provider)?.webhook, let rules = entry.connection.webhook else { continue }
+            let policy = try await WebhookPolicy.of(entry, rules, secrets)
+            guard policy.allows(delivery.remoteAddress),
+                case .verified = verifier.verify(delivery, spec: spec, rules: rules, keys: policy.keys, now: now)
+            else { continue }
+            owners.append(entry)
+        }
+        return owners.count == 1 ? owners[0] : nil
     }
 
     public func gaveUp(_ delivery: RawDelivery, _ error: BerthError) {

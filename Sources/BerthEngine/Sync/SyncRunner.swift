@@ -40,6 +40,11 @@ struct SyncRunner: Sendable {
             await finish(run, .failed, failure, manifest: nil, log)
             return
         }
+        guard connection.status != .disconnected else {
+            let failure = AttemptFailure(.cancelled, "the connection was disconnected before the run began")
+            await finish(run, .cancelled, failure, manifest: nil, log)
+            return
+        }
         let instance = InstanceFactory(host: host).instance(of: connection, manifest)
         let sink = RunPageSink(run: run, stream: stream, entities: StreamEntities(manifest), parts: self)
         log.info("sync begins", metadata: ["mode": "\(run.mode.rawValue)", "resumed": "\(run.checkpoint != nil)"])
@@ -123,18 +128,14 @@ struct SyncRunner: Sendable {
             let receipt = try await finishSurely(run, status, error, deletes, log)
             KillPoint.reach("sync.after-finish")
             feed.publish(receipt.notices)
-            directory.update(run.connection) { connection in
-                connection.consecutiveFailures = receipt.consecutiveFailures
-                connection.status = receipt.connectionStatus
-                if status == .success || status == .partial { connection.lastSyncAt = clock.now() }
-                connection.lastError = error?.message
-            }
+            if let version = receipt.connection { directory.take(version) }
             if status == .failed {
                 log.warning(
                     "sync failed",
                     metadata: [
                         "status": "\(error?.status.rawValue ?? "")", "reason": "\(error?.message ?? "")",
-                        "failures_in_a_row": "\(receipt.consecutiveFailures)", "hint": "berthctl sync show \(run.id)",
+                        "failures_in_a_row": "\(receipt.connection?.connection.consecutiveFailures ?? 0)",
+                        "hint": "berthctl sync show \(run.id)",
                     ])
             } else {
                 log.info("sync ended", metadata: ["status": "\(status.rawValue)"])

@@ -7,20 +7,7 @@ import GRDB
 extension SQLiteStore {
     public func audit(_ entries: [AuditEntry]) async throws(BerthError) {
         guard !entries.isEmpty else { return }
-        try await queue.write { writer in
-            let insert = try writer.statement(
-                "INSERT INTO audit (at, kind, actor, connection, detail, address) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
-            for entry in entries {
-                let owner = entry.connection.flatMap { id in try? writer.owner(id).number }  // an entry may name a connection that is gone
-                insert.bind(1, entry.at.milliseconds)
-                insert.bind(2, entry.kind)
-                insert.bind(3, entry.actor)
-                insert.bind(4, owner)
-                insert.bind(5, entry.detail)
-                insert.bind(6, entry.address)
-                try insert.run()
-            }
-        }
+        try await queue.write { try $0.audit(entries) }
     }
 
     public func auditEntries(_ filter: AuditFilter, page: PageRequest) async throws(BerthError) -> Page<AuditEntry> {
@@ -77,5 +64,22 @@ extension SQLiteStore {
 
     public func lastNotice() async throws(BerthError) -> Int64 {
         try await read { try Int64.fetchOne($0, sql: "SELECT seq FROM sqlite_sequence WHERE name = 'notice'") ?? 0 }
+    }
+}
+
+extension Writer {
+    /// Appends to the audit log.
+    func audit(_ entries: [AuditEntry]) throws {
+        let insert = try statement("INSERT INTO audit (at, kind, actor, connection, detail, address) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+        for entry in entries {
+            let owner = entry.connection.flatMap { id in try? self.owner(id).number }  // an entry may name a connection that is gone
+            insert.bind(1, entry.at.milliseconds)
+            insert.bind(2, entry.kind)
+            insert.bind(3, entry.actor)
+            insert.bind(4, owner)
+            insert.bind(5, entry.detail)
+            insert.bind(6, entry.address)
+            try insert.run()
+        }
     }
 }

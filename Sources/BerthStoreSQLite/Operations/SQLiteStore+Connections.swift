@@ -1,58 +1,37 @@
-// Connections and their sealed secrets.
+// Connections and their sealed secrets. What a connection is as a row: ConnectionRow.
 
 public import BerthModel
 public import BerthSeams
-import Foundation
 import GRDB
 
 extension SQLiteStore {
-    public func insertConnection(_ connection: Connection) async throws(BerthError) {
-        let definition = try StoredConnection(connection).text
-        try await queue.write { writer in
-            let insert = try writer.statement(
-                """
-                INSERT INTO connection (id, provider, workspace, name, status, failures, last_error, last_sync, created, updated, definition)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING
-                """)
-            insert.bind(1, connection.id.description)
-            insert.bind(2, connection.provider.text)
-            insert.bind(3, connection.workspace.text)
-            insert.bind(4, connection.name)
-            insert.bind(5, connection.status.rawValue)
-            insert.bind(6, Int64(connection.consecutiveFailures))
-            insert.bind(7, connection.lastError)
-            insert.bind(8, connection.lastSyncAt?.milliseconds)
-            insert.bind(9, connection.createdAt.milliseconds)
-            insert.bind(10, connection.updatedAt.milliseconds)
-            insert.bind(11, definition)
-            guard try insert.run() == 1 else {
-                throw BerthError(
-                    .conflict, "workspace '\(connection.workspace)' already has a \(connection.provider) connection '\(connection.name)'",
-                    hint: "choose another name")
-            }
+    public func insertConnection(_ connection: Connection, secrets: SealedChange = SealedChange(), audit: [AuditEntry] = [])
+        async throws(BerthError) -> ConnectionVersion
+    {
+        let now = clock.now()
+        return try await queue.write { writer in
+            try writer.insert(connection)
+            try writer.apply(secrets, of: connection.id, now: now)
+            try writer.audit(audit)
+            return writer.version(connection)
         }
     }
 
-    public func updateConnection(_ connection: Connection) async throws(BerthError) {
-        let definition = try StoredConnection(connection).text
-        try await queue.write { writer in
-            let update = try writer.statement(
-                """
-                UPDATE OR IGNORE connection SET name = ?2, status = ?3, failures = ?4, last_error = ?5, last_sync = ?6, updated = ?7,
-                  definition = ?8 WHERE id = ?1 AND removed IS NULL
-                """)
-            update.bind(1, connection.id.description)
-            update.bind(2, connection.name)
-            update.bind(3, connection.status.rawValue)
-            update.bind(4, Int64(connection.consecutiveFailures))
-            update.bind(5, connection.lastError)
-            update.bind(6, connection.lastSyncAt?.milliseconds)
-            update.bind(7, connection.updatedAt.milliseconds)
-            update.bind(8, definition)
-            guard try update.run() == 1 else {
-                throw BerthError(
-                    .notFound, "there is no connection \(connection.id), or its new name is taken", hint: "berthctl connection list")
+    public func changeConnection(
+        _ id: ConnectionID, secrets: SealedChange,
+        _ body: @escaping @Sendable (inout Connection, Set<String>) throws(BerthError) -> [AuditEntry]
+    ) async throws(BerthError) -> ConnectionVersion {
+        let now = clock.now()
+        return try await queue.write { writer in
+            guard var connection = try writer.connection(id) else {
+                throw BerthError(.notFound, "there is no connection '\(id)'", hint: "berthctl connection list")
             }
+            let before = connection
+            try writer.apply(secrets, of: id, now: now)
+            let entries = try body(&connection, try writer.slots(of: id))
+            if connection != before { try writer.update(connection) }
+            try writer.audit(entries)
+            return writer.version(connection)
         }
     }
 
@@ -64,35 +43,14 @@ extension SQLiteStore {
             update.bind(1, id.description)
             update.bind(2, now.milliseconds)
             guard try update.run() == 1 else { return false }
-            let secrets = try writer.statement("DELETE FROM secret WHERE connection = ?1")
-            secrets.bind(1, id.description)
-            try secrets.run()
+            try writer.apply(SealedChange(removesAll: true), of: id, now: now)
             return true
         }
     }
 
     public func connections() async throws(BerthError) -> [Connection] {
         try await read { database in
-            try ReadQuery(
-                """
-                SELECT id, provider, workspace, name, status, failures, last_error, last_sync, created, updated, definition
-                FROM connection WHERE removed IS NULL ORDER BY provider, name, number
-                """
-            ).all(database) { row in
-                guard let id = ConnectionID(row.text(0)), let provider = ProviderName(row.text(1)),
-                    let workspace = WorkspaceName(row.text(2)), let status = ConnectionStatus(rawValue: row.text(4))
-                else { throw BerthError("store_corrupt", "connection row '\(row.text(0))' is unreadable") }
-                let stored = try JSONDecoder().decode(StoredConnection.self, from: Data(row.text(10).utf8))
-                return Connection(
-                    id: id, provider: provider, workspace: workspace, name: row.text(3), baseURL: stored.baseURL, settings: stored.settings,
-                    credentialKind: stored.credentialKind, webhook: stored.webhook,
-                    schedules: Dictionary(
-                        stored.schedules.compactMap { name, text in StreamName(name).map { ($0, text) } },
-                        uniquingKeysWith: { first, _ in first }),
-                    status: status, consecutiveFailures: Int(row.int64(5)), lastError: row.optionalText(6),
-                    createdAt: Timestamp(milliseconds: row.int64(8)), updatedAt: Timestamp(milliseconds: row.int64(9)),
-                    lastSyncAt: row.optionalInt64(7).map { Timestamp(milliseconds: $0) })
-            }
+            try ReadQuery("\(ConnectionRow.select) WHERE removed IS NULL ORDER BY provider, name, number").all(database, ConnectionRow.read)
         }
     }
 
@@ -108,27 +66,33 @@ extension SQLiteStore {
     }
 
     public func setSealedSecret(_ secret: SealedSecret, connection: ConnectionID, slot: String) async throws(BerthError) {
-        let setAt = secret.setAt ?? clock.now()
+        let now = clock.now()
         try await queue.write { writer in
-            let insert = try writer.statement(
-                """
-                INSERT INTO secret (connection, slot, key_id, sealed, set_at) VALUES (?1, ?2, ?3, ?4, ?5)
-                ON CONFLICT DO UPDATE SET key_id = excluded.key_id, sealed = excluded.sealed, set_at = excluded.set_at
-                """)
-            insert.bind(1, connection.description)
-            insert.bind(2, slot)
-            insert.bind(3, secret.keyID)
-            insert.bindBlob(4, secret.bytes)
-            insert.bind(5, setAt.milliseconds)
-            try insert.run()
+            // What was under way when the connection ended comes too late: a token, the key of an exchange.
+            let find = try writer.statement("SELECT 1 FROM connection WHERE id = ?1 AND (removed IS NOT NULL OR status = 'disconnected')")
+            find.bind(1, connection.description)
+            guard try find.first({ _ in true }) == nil else {
+                throw BerthError(
+                    .conflict, "connection \(connection) is disconnected or removed: nothing secret is kept for it",
+                    hint: "berthctl connection set-credentials NAME brings a disconnected one back")
+            }
+            try writer.apply(SealedChange(values: [slot: secret]), of: connection, now: now)
         }
     }
 
     public func removeSealedSecrets(connection: ConnectionID) async throws(BerthError) {
+        let now = clock.now()
+        try await queue.write { try $0.apply(SealedChange(removesAll: true), of: connection, now: now) }
+    }
+
+    public func removeStraySecrets() async throws(BerthError) -> Int {
         try await queue.write { writer in
-            let delete = try writer.statement("DELETE FROM secret WHERE connection = ?1")
-            delete.bind(1, connection.description)
-            try delete.run()
+            try writer.statement(
+                """
+                DELETE FROM secret WHERE connection NOT IN
+                  (SELECT id FROM connection WHERE removed IS NULL AND status <> 'disconnected')
+                """
+            ).run()
         }
     }
 
@@ -152,33 +116,6 @@ extension SQLiteStore {
         }
         return rows.reduce(into: [:]) { times, row in
             if let id = ConnectionID(row.0) { times[id, default: [:]][row.1] = row.2 }
-        }
-    }
-}
-
-/// What of a connection has no column of its own.
-private struct StoredConnection: Codable {
-    var baseURL: String?
-    var settings: [String: JSONValue]
-    var credentialKind: CredentialSpec.Kind?
-    var webhook: ConnectionWebhook?
-    var schedules: [String: String]
-
-    init(_ connection: Connection) {
-        baseURL = connection.baseURL
-        settings = connection.settings
-        credentialKind = connection.credentialKind
-        webhook = connection.webhook
-        schedules = Dictionary(uniqueKeysWithValues: connection.schedules.map { ($0.key.text, $0.value) })
-    }
-
-    var text: String {
-        get throws(BerthError) {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = .sortedKeys
-            do { return String(decoding: try encoder.encode(self), as: UTF8.self) } catch {
-                throw BerthError(.internal, "a connection can't be written: \(error)")
-            }
         }
     }
 }

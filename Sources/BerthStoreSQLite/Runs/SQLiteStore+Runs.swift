@@ -142,14 +142,14 @@ extension SQLiteStore {
             let asked = status == .failed ? error?.retryAfterMilliseconds : nil
             let notBefore = asked.map { now.adding(milliseconds: Int64(min($0, 86_400_000))) }
             try Self.noteStream(held.run, status, notBefore: notBefore, owner.number, writer)
-            let health = try Self.noteConnection(held.run.connection, owner, status, error, now, writer, &notices)
+            let connection = try Self.noteConnection(held.run.connection, owner, status, error, now, writer, &notices)
             let data = JSONValue.object([
                 "run": .string(id.description), "stream": .string(held.run.stream.text), "status": .string(status.rawValue),
                 "processed": .integer(Int64(counts.processed)), "created": .integer(Int64(counts.created)),
                 "updated": .integer(Int64(counts.updated)), "failed": .integer(Int64(counts.failed)),
             ])
             notices.append(try writer.notice("run.finished", held.run.connection, owner, at: now, data: data.text))
-            return FinishReceipt(notices: notices, consecutiveFailures: health.failures, connectionStatus: health.status)
+            return FinishReceipt(notices: notices, connection: connection)
         }
     }
 
@@ -185,47 +185,38 @@ extension SQLiteStore {
         try update.run()
     }
 
-    /// Three failures in a row put the connection in error; success clears it. A pause stays a pause.
+    /// Three failures in a row put the connection in error; success clears it. A pause stays a pause, and what is disconnected or
+    /// removed is left as it is.
     private static func noteConnection(
         _ id: ConnectionID, _ owner: Writer.Owner, _ status: RunStatus, _ error: AttemptFailure?, _ now: Timestamp, _ writer: Writer,
         _ notices: inout [Notice]
-    ) throws -> (failures: Int, status: ConnectionStatus) {
-        let find = try writer.statement("SELECT failures, status FROM connection WHERE number = ?1")
-        find.bind(1, owner.number)
-        guard let (before, text) = try find.first({ (Int($0.int64(0)), $0.text(1)) }), let current = ConnectionStatus(rawValue: text) else {
-            throw BerthError("store_corrupt", "connection \(id) has an unreadable status")
-        }
-        var failures = before
-        var next = current
+    ) throws -> ConnectionVersion? {
+        guard var connection = try writer.connection(id) else { return nil }
+        let before = connection
         switch status {
-        case .failed:
-            failures += 1
-            if failures >= 3, current == .active {
-                next = .error
-                let data = JSONValue.object(["failures": .integer(Int64(failures)), "reason": .string(error?.message ?? "")])
+        case .failed where connection.status != .disconnected:
+            connection.consecutiveFailures += 1
+            connection.lastError = error?.message ?? connection.lastError
+            if connection.consecutiveFailures >= 3, connection.status == .active {
+                connection.status = .error
+                let data = JSONValue.object([
+                    "failures": .integer(Int64(connection.consecutiveFailures)), "reason": .string(error?.message ?? ""),
+                ])
                 notices.append(try writer.notice("connection.error", id, owner, at: now, data: data.text))
             }
         case .success, .partial:
-            failures = 0
-            if current == .error {
-                next = .active
+            connection.lastSyncAt = now
+            guard connection.status != .disconnected else { break }
+            connection.consecutiveFailures = 0
+            connection.lastError = nil
+            if connection.status == .error {
+                connection.status = .active
                 notices.append(try writer.notice("connection.recovered", id, owner, at: now, data: "{}"))
             }
-        case .cancelled, .queued, .running: break
+        case .failed, .cancelled, .queued, .running: break
         }
-        let update = try writer.statement(
-            """
-            UPDATE connection SET failures = ?2, status = ?3, last_error = CASE WHEN ?4 IS NOT NULL THEN ?4 WHEN ?5 THEN NULL ELSE last_error END,
-              last_sync = CASE WHEN ?5 THEN ?6 ELSE last_sync END WHERE number = ?1
-            """)
-        update.bind(1, owner.number)
-        update.bind(2, Int64(failures))
-        update.bind(3, next.rawValue)
-        update.bind(4, status == .failed ? error?.message : nil)
-        update.bind(5, status == .success || status == .partial ? 1 : 0)
-        update.bind(6, now.milliseconds)
-        try update.run()
-        return (failures, next)
+        if connection != before { try writer.update(connection) }
+        return writer.version(connection)
     }
 
     public func run(_ id: RunID) async throws(BerthError) -> SyncRun? {

@@ -80,6 +80,13 @@ enum Migrations {
         ALTER TABLE secret ADD COLUMN set_at INTEGER;
         UPDATE secret SET set_at = (SELECT created FROM connection WHERE connection.id = secret.connection);
         """,
+        // INSERT OR REPLACE deletes without asking the trigger against deleting. An entry whose number nobody chose has -1 here.
+        """
+        DROP TRIGGER IF EXISTS audit_appended;
+        CREATE TRIGGER audit_appended BEFORE INSERT ON audit
+          WHEN NEW.sequence <> -1 AND NEW.sequence <= (SELECT max(sequence) FROM audit)
+          BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+        """,
     ]
 
     /// Brings the schema up to this program's version. `backup` is called before the first change of a database that

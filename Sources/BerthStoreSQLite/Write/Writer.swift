@@ -18,6 +18,8 @@ final class Writer {
     var tables: [EntityName: RecordTable] = [:]
     /// Connections by id.
     var owners: [ConnectionID: Owner] = [:]
+    /// Counts versions of connections, in the order of their commits.
+    var connectionRevision: UInt64 = 0
 
     /// A connection as records and notices need it.
     struct Owner {

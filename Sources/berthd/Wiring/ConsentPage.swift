@@ -7,6 +7,9 @@ enum ConsentPage {
     static func answer(_ fields: [(name: String, value: String)], _ connections: Connections) async -> (status: Int, text: String) {
         do throws(BerthError) {
             let connection = try await connections.complete(fields, expected: nil, actor: "browser")
+            if connection.status == .paused, connection.lastError == nil {
+                return (200, "\(connection.provider)/\(connection.name) is connected, and still paused. You may close this window.\n")
+            }
             guard connection.status == .active else {
                 return (
                     200,

@@ -193,3 +193,12 @@ extension IntakeAnswer {
         }
     }
 }
+
+extension ConnectionDirectory {
+    /// Changes a connection as a commit would.
+    func update(_ id: ConnectionID, _ body: (inout Connection) -> Void) {
+        guard var connection = connection(id) else { return }
+        body(&connection)
+        insert(connection)
+    }
+}

@@ -67,7 +67,7 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
             for index in kept.runs.indices where kept.runs[index].id == id { kept.runs[index].status = status }
         }
         finished.continuation.yield(id)
-        return FinishReceipt(notices: [], consecutiveFailures: 0, connectionStatus: .active)
+        return FinishReceipt(notices: [], connection: nil)
     }
 
     func streamStates(of connection: ConnectionID?) async throws(BerthError) -> [StreamState] { kept.withLock { $0.states } }

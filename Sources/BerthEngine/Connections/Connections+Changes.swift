@@ -1,0 +1,158 @@
+// What people change of connections: made, changed, paused, removed. Each in its turn, each one transaction.
+
+public import BerthModel
+public import BerthSeams
+
+extension Connections {
+    /// A connection that was just made or changed, with what is shown only now.
+    public struct Created: Sendable {
+        /// The connection.
+        public var connection: Connection
+        /// Token for the webhook path or secret that signs deliveries, when Berth made it up.
+        public var generatedSecret: String?
+    }
+
+    /// Makes a connection with its secrets.
+    public func create(provider: ProviderName, workspace: WorkspaceName, _ draft: ConnectionDraft, actor: String)
+        async throws(BerthError) -> Created
+    {
+        let manifest = try manifest(of: provider)
+        let now = clock.now()
+        var connection = Connection(
+            id: ConnectionID(clock, entropy), provider: provider, workspace: workspace, name: draft.name ?? "main", baseURL: nil,
+            settings: [:], credentialKind: nil, webhook: nil, schedules: [:], status: .active, consecutiveFailures: 0, lastError: nil,
+            createdAt: now, updatedAt: now, lastSyncAt: nil)
+        try ConnectionRules(manifest: manifest).apply(draft, to: &connection, isNew: true)
+        guard directory.connections().allSatisfy({ !$0.hasSameName(as: connection) }) else {
+            throw BerthError(
+                .conflict, "workspace '\(workspace)' already has a \(provider) connection named '\(connection.name)'",
+                hint: "choose another name, or change that one: berthctl connection show \(connection.name)")
+        }
+        connection.begin()
+        try await store.define(manifest.entities)
+        let (change, generated) = try await secretChange(draft, of: connection, makesKey: true)
+        let note = note("connection.created", actor)
+        let version = try await secrets.change(change, of: connection.id) { [store, connection] sealed throws(BerthError) in
+            try await store.insertConnection(connection, secrets: sealed, audit: [note.entry(of: connection)])
+        }
+        directory.insert(connection, revision: version.revision)
+        await publish(version)
+        return Created(connection: connection, generatedSecret: generated)
+    }
+
+    /// Changes a connection. New credentials bring a disconnected one back.
+    public func update(_ id: ConnectionID, _ draft: ConnectionDraft, actor: String) async throws(BerthError) -> Created {
+        await enter(id)
+        defer { leave(id) }
+        let current = try existing(id)
+        let rules = ConnectionRules(manifest: try manifest(of: current.provider))
+        var wished = current
+        try rules.apply(draft, to: &wished, isNew: false)
+        guard directory.connections().allSatisfy({ $0.id == id || !$0.hasSameName(as: wished) }) else {
+            throw BerthError(.conflict, "the name '\(wished.name)' is taken", hint: "berthctl connection list shows the names in use")
+        }
+        let hasCredentials = draft.credentialFields != nil || draft.credentialKind != nil
+        let isDisconnected = current.status == .disconnected
+        let isBack = isDisconnected && hasCredentials
+        // A disconnected connection keeps no secrets, so a new key has to come with what brings it back.
+        guard !isDisconnected || isBack || draft.webhook?.secret == nil else { throw Self.disconnected(current) }
+        // Before too: after a crash in between, answers of another account must not be there.
+        if hasCredentials { _ = await outbound.forgetAnswers(of: id, prefix: nil) }
+        let hasOtherScheme = current.webhook?.scheme != wished.webhook?.scheme
+        let (change, generated) = try await secretChange(draft, of: wished, makesKey: isBack || (hasOtherScheme && !isDisconnected))
+        let note = note(isBack ? "connection.reconnected" : "connection.changed", actor)
+        let version = try await secrets.change(change, of: id) { [store] sealed throws(BerthError) in
+            try await store.changeConnection(id, secrets: sealed) { connection, _ throws(BerthError) in
+                // Again, on what is there now: what the daemon noted meanwhile stays.
+                try rules.apply(draft, to: &connection, isNew: false)
+                if isBack { connection.begin() }
+                connection.updatedAt = note.at
+                return [note.entry(of: connection)]
+            }
+        }
+        await publish(version)
+        return Created(connection: version.connection, generatedSecret: generated)
+    }
+
+    /// Stops or restarts dispatch and syncs; deliveries are kept all the while. Resuming clears an error.
+    public func setPaused(_ isPaused: Bool, _ id: ConnectionID, actor: String) async throws(BerthError) -> Connection {
+        await enter(id)
+        defer { leave(id) }
+        let current = try existing(id)
+        // Where there are no credentials to give, nothing else could bring it back.
+        guard current.status != .disconnected || (!isPaused && current.credentialKind == nil) else { throw Self.disconnected(current) }
+        let note = note(isPaused ? "connection.paused" : "connection.resumed", actor)
+        let version = try await store.changeConnection(id, secrets: SealedChange()) { connection, _ in
+            connection.status = isPaused ? .paused : .active
+            if !isPaused {
+                connection.consecutiveFailures = 0
+                connection.lastError = nil
+            }
+            connection.updatedAt = note.at
+            return [note.entry(of: connection)]
+        }
+        await publish(version)
+        return version.connection
+    }
+
+    /// Removes a connection and its secrets; events, records and runs stay until their retention.
+    public func remove(_ id: ConnectionID, actor: String) async throws(BerthError) {
+        await enter(id)
+        defer { leave(id) }
+        let connection = try existing(id)
+        // A renewal that ended later would store tokens of nobody.
+        await grants.close(id)
+        do throws(BerthError) {
+            let isGone = try await secrets.change(SecretChange(removesAll: true), of: id) { [store] _ throws(BerthError) in
+                try await store.deleteConnection(id)
+            }
+            guard isGone else { throw Self.notFound(id.description) }
+        } catch {
+            if connection.status != .disconnected { await grants.open(id) }
+            throw error
+        }
+        directory.remove(id)
+        forgetChanges(id)
+        await forget(id)
+        try await store.audit([note("connection.removed", actor).entry(of: connection)])
+        onChange()
+    }
+
+    /// What a draft makes of the secrets; `makesKey`: the key of deliveries is made up where none is given.
+    private func secretChange(_ draft: ConnectionDraft, of connection: Connection, makesKey: Bool) async throws(BerthError)
+        -> (change: SecretChange, generated: String?)
+    {
+        var change = SecretChange()
+        for (name, secret) in draft.credentialFields ?? [:] { change.values[.credential(field: name)] = secret }
+        if let secret = draft.webhook?.secret {
+            // Both are good until the sender has the new one.
+            change.values[.webhook(index: 1)] = try await secrets.secret(.webhook(index: 0), of: connection.id)
+            change.values[.webhook(index: 0)] = secret
+            return (change, nil)
+        }
+        guard makesKey, let scheme = connection.webhook?.scheme else { return (change, nil) }
+        let bytes = (0..<4).flatMap { _ in withUnsafeBytes(of: entropy.next()) { Array($0) } }
+        let generated: String
+        switch scheme {
+        case .token, .hmac, .plugin: generated = Base64.encode(bytes, urlSafe: true)
+        case .standardWebhooks: generated = "whsec_" + Base64.encode(bytes, urlSafe: false)
+        case .basic: generated = "berth:" + Base64.encode(bytes, urlSafe: true)
+        }
+        change.values[.webhook(index: 0)] = Secret(copying: generated.utf8)
+        return (change, generated)
+    }
+}
+
+extension Connection {
+    fileprivate func hasSameName(as other: Connection) -> Bool {
+        provider == other.provider && workspace == other.workspace && name == other.name
+    }
+
+    /// With credentials that are new: works, or waits for the consent that they still need.
+    fileprivate mutating func begin() {
+        let waits = credentialKind == .authorizationCode
+        status = waits ? .error : .active
+        consecutiveFailures = 0
+        lastError = waits ? Connections.waitsForConsent(name) : nil
+    }
+}
