@@ -44,8 +44,7 @@ extension Connections {
         var connection = try existing(id)
         let manifest = host.manifest(of: connection.provider)
         let spec = manifest.flatMap { InstanceFactory(host: host).credential(of: connection, $0) }
-        let problem = await grants.revoke(id, spec)
-        await grants.close(id)
+        let problem = await grants.end(id, spec)
         connection.status = .disconnected
         connection.lastError = problem.map { "disconnected, but the provider may still hold the grant: \($0)" }
         connection.updatedAt = clock.now()
