@@ -80,14 +80,20 @@ extension GrantKeeper {
         do throws(GrantFailure) {
             var parameters = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", consent.redirectURI)]
             if oauth.usesPKCE { parameters.append(("code_verifier", consent.verifier.exposedText)) }
+            guard !isClosed(consent.connection) else {
+                throw GrantFailure(
+                    message: "the connection was disconnected or removed meanwhile", hint: "berthctl connection list", isFinal: true)
+            }
+            // Of a connection that has no credentials any more nothing is made.
+            let client = try await client(of: consent.connection)
             let key = try await exchangeKey(consent.connection)
+            // Of the grant there was: should this consent fail, the connection lives on with it.
+            if case .taken = try await interrupted(consent.connection, consent.spec, oauth, key) { forget(consent.connection) }
             let reply = try await desk.exchange(
-                TokenRequest(oauth.tokenURL, parameters, try await client(of: consent.connection), oauth), of: consent.connection, key: key,
-                basis: Self.basis(Secret(copying: code.utf8)), isOwnAddress: oauth.isOwnAddress
+                TokenRequest(oauth.tokenURL, parameters, client, oauth), of: consent.connection, key: key,
+                basis: Self.consentBasis, isOwnAddress: oauth.isOwnAddress
             ).get()
-            // Nothing of the old grant is kept but whose it was: what is stored of one account may not be mixed with another's.
-            let known = try await load(consent.connection)?.account
-            let empty = StoredGrant(accessToken: Secret(copying: [UInt8]()), account: known, obtainedAt: clock.now())
+            let empty = try await beforeConsent(consent.connection)
             let sent = [Secret(copying: code.utf8), consent.verifier]
             let grant = try await take(reply, over: empty, consent.connection, consent.spec, isConsent: true, hiding: sent)
             hold(grant, consent.connection)
@@ -113,32 +119,47 @@ extension GrantKeeper {
         return mine.count == 1 ? mine.first?.key : nil
     }
 
-    /// Gives the tokens back where the provider takes them (RFC 7009) and forgets them. Answers what could not be done.
-    public func revoke(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String? {
-        // After a renewal that is under way: it is its tokens that have to end.
+    /// Gives the tokens back where the provider takes them (RFC 7009) and ends the grant, in one turn. Answers what could not be done.
+    public func end(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String? {
+        // After a renewal that is under way: it is its tokens that have to end. Those who wait behind this get none.
         await enter(connection)
-        defer { leave(connection) }
+        shut(connection)
         var problem: String?
         if let oauth = spec?.oauth, let url = oauth.revokeURL {
-            do throws(GrantFailure) {
-                if let grant = try await load(connection) {
-                    let client = try await client(of: connection)
-                    let key = try await exchangeKey(connection)
-                    // Revoking a refresh token ends its access tokens as well (RFC 7009, 2.1).
-                    let token = grant.refreshToken ?? grant.accessToken
-                    let hint = grant.refreshToken == nil ? "access_token" : "refresh_token"
-                    let reply = try await desk.exchange(
-                        TokenRequest(url, [("token", token.exposedText), ("token_type_hint", hint)], client, oauth), of: connection,
-                        key: key,
-                        basis: Self.basis(token), isOwnAddress: oauth.isOwnAddress, timeoutSeconds: 15
-                    ).get()
-                    if !(200...299).contains(reply.status) {
-                        problem = reply.failure ?? "the revocation endpoint answered \(reply.status)"
-                    }
-                }
-            } catch { problem = error.message }
+            do throws(GrantFailure) { problem = try await revoke(connection, spec, oauth, url) } catch { problem = error.message }
         }
-        desk.settled(connection)
+        // Somebody may have opened it meanwhile.
+        shut(connection)
+        desk.cleared(connection)
+        leave(connection)
+        return problem
+    }
+
+    private func revoke(
+        _ connection: ConnectionID, _ spec: CredentialSpec?, _ oauth: OAuthSpec, _ url: String
+    ) async throws(GrantFailure) -> String? {
+        guard let spec else { return nil }
+        var grant = try await load(connection)
+        let key = try await exchangeKey(connection)
+        var problem: String?
+        // The living token may be in an answer that nobody took. It need not be stored to be given back.
+        do throws(GrantFailure) {
+            if let left = try await left(connection, spec, oauth, key),
+                case .success(let newer) = await judge(left.reply, over: left.before, connection, spec, isConsent: left.isConsent)
+            {
+                grant = newer
+            }
+        } catch { problem = error.message }
+        guard let grant else { return problem }
+        let client = try await client(of: connection)
+        // Revoking a refresh token ends its access tokens as well (RFC 7009, 2.1).
+        let token = grant.refreshToken ?? grant.accessToken
+        let hint = grant.refreshToken == nil ? "access_token" : "refresh_token"
+        let reply = try await desk.exchange(
+            TokenRequest(url, [("token", token.exposedText), ("token_type_hint", hint)], client, oauth), of: connection, key: key,
+            basis: Self.basis(token), isOwnAddress: oauth.isOwnAddress, timeoutSeconds: 15, revocation: true
+        ).get()
+        guard (200...299).contains(reply.status) else { return reply.failure ?? "the revocation endpoint answered \(reply.status)" }
         return problem
     }
 

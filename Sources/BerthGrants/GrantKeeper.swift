@@ -94,16 +94,23 @@ public actor GrantKeeper: Grants {
 
     public func close(_ connection: ConnectionID) async {
         await enter(connection)
-        closed.insert(connection)
-        pending = pending.filter { $0.value.connection != connection }
-        held[connection] = nil
+        shut(connection)
         desk.cleared(connection)
         leave(connection)
     }
 
+    /// In its turn: who waits for a token is told that there is none.
+    func shut(_ connection: ConnectionID) {
+        closed.insert(connection)
+        pending = pending.filter { $0.value.connection != connection }
+        held[connection] = nil
+    }
+
     public func open(_ connection: ConnectionID) { closed.remove(connection) }
 
-    private static func ended(_ connection: ConnectionID) -> AttemptFailure {
+    func isClosed(_ connection: ConnectionID) -> Bool { closed.contains(connection) }
+
+    static func ended(_ connection: ConnectionID) -> AttemptFailure {
         AttemptFailure(.authDenied, "no token for \(connection): its grant has ended (berthctl connection connect NAME)")
     }
 
@@ -164,28 +171,30 @@ public actor GrantKeeper: Grants {
     private func freshGrant(_ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec) async throws(GrantFailure)
         -> StoredGrant
     {
-        let isRefused = held[connection]?.isRefused ?? false
+        var isRefused = held[connection]?.isRefused ?? false
         // Of a connection that has no credentials any more nothing is made.
         let given = try await given(connection, spec)
         _ = try await client(of: connection)
         let key = try await exchangeKey(connection)
         var stored = try await load(connection)
-        // Once per life: an answer that came when nobody lived to take it.
-        if held[connection] == nil, let reply = await desk.interrupted(connection, key: key, url: oauth.tokenURL) {
-            var before = stored
-            if before == nil, spec.kind == .refreshToken, let first = try await optional(.credential(field: "refresh_token"), connection) {
-                before = StoredGrant(
-                    accessToken: Secret(copying: [UInt8]()), refreshToken: first, given: Self.given(first), obtainedAt: clock.now())
-            }
-            if let current = before, reply.status > 0, reply.basis == Self.basis(current.refreshToken ?? current.accessToken) {
-                logger.notice("took the answer of an interrupted token request", metadata: ["connection": "\(connection)"])
-                stored = try await take(reply, over: current, connection, spec)
-            } else {
-                desk.settled(connection)
-            }
+        // Each time: what an answer on the disk spent may not be sent again.
+        switch try await interrupted(connection, spec, oauth, key) {
+        case .nothing: break
+        case .taken(let grant): (stored, isRefused) = (grant, false)
+        case .refused(let failure):
+            // Kinds that need nobody's consent start again.
+            if !failure.needsConsent || Self.needsPerson(spec.kind) { throw failure }
         }
         // What the operator gave since then takes the place of what came of it before.
-        if let known = stored, known.given != given, known.given != nil || spec.kind != .refreshToken { stored = nil }
+        if let known = stored, !known.descends(from: given, spec.kind) { stored = nil }
+        if var known = stored, spec.kind == .authorizationCode, !known.isConsent {
+            // It can be read off the connection's kind only as long as that stays; a store that fails is asked again next time.
+            known.isConsent = true
+            do throws(GrantFailure) { try await store(known, connection) } catch {
+                logger.debug("a consent is not marked as one yet", metadata: ["connection": "\(connection)", "error": "\(error.message)"])
+            }
+            stored = known
+        }
         let now = clock.now()
         if let stored, let reason = stored.deadReason {
             throw GrantFailure(message: reason, hint: Self.remedy(spec.kind), isFinal: true, needsConsent: true)
@@ -243,7 +252,7 @@ public actor GrantKeeper: Grants {
             return try await take(reply, over: before, connection, spec)
         } catch {
             // Kinds that need nobody's consent start again without the refresh token that the provider no longer takes.
-            guard error.needsConsent, refresh != nil, [.clientCredentials, .password, .jwtBearer].contains(spec.kind) else { throw error }
+            guard error.needsConsent, refresh != nil, !Self.needsPerson(spec.kind) else { throw error }
             return try await request(connection, spec, oauth, nil, given, key)
         }
     }
@@ -254,43 +263,55 @@ public actor GrantKeeper: Grants {
         _ reply: ExchangeReply, over before: StoredGrant, _ connection: ConnectionID, _ spec: CredentialSpec, isConsent: Bool = false,
         hiding more: [Secret] = []
     ) async throws(GrantFailure) -> StoredGrant {
-        guard reply.status > 0 else {
+        switch await judge(reply, over: before, connection, spec, isConsent: isConsent, hiding: more) {
+        case .failure(let failure):
+            if failure.needsConsent, !isConsent, Self.needsPerson(spec.kind) { try await bury(before, failure, connection) }
             desk.settled(connection)
-            throw GrantFailure(
-                message: "no answer of the token endpoint\(reply.failure.map { ": \($0)" } ?? "")", hint: "it is asked again by and by")
+            throw failure
+        case .success(let grant):
+            KillPoint.reach("grant.before-store")
+            try await store(grant, connection)
+            KillPoint.reach("grant.after-store")
+            desk.settled(connection)
+            return grant
         }
-        let read: TokenReply
+    }
+
+    /// What an answer makes of the grant before it. Stores nothing.
+    func judge(
+        _ reply: ExchangeReply, over before: StoredGrant, _ connection: ConnectionID, _ spec: CredentialSpec, isConsent: Bool = false,
+        hiding more: [Secret] = []
+    ) async -> Result<StoredGrant, GrantFailure> {
+        guard reply.status > 0 else {
+            return .failure(
+                GrantFailure(
+                    message: "no answer of the token endpoint\(reply.failure.map { ": \($0)" } ?? "")", hint: "it is asked again by and by")
+            )
+        }
         let words = ForeignWords(hiding: await confidential(connection, before) + more)
-        let buries = !isConsent && [.authorizationCode, .refreshToken].contains(spec.kind)
-        switch TokenReply.read(reply.response, spec.oauth ?? OAuthSpec(tokenURL: ""), now: clock.now(), words) {
+        let now = clock.now()
+        switch TokenReply.read(reply.response, spec.oauth ?? OAuthSpec(tokenURL: ""), now: now, words) {
         case .failure(var failure):
             if failure.needsConsent, !isConsent {
                 failure.hint = [Self.remedy(spec.kind), failure.clock].compactMap { $0 }.joined(separator: "; ")
             }
-            if failure.needsConsent, buries { try await bury(before, failure, connection) }
-            desk.settled(connection)
-            throw failure
-        case .success(let good): read = good
+            return .failure(failure)
+        case .success(let read):
+            if let known = before.account, let account = read.account, known != account {
+                return .failure(Self.strangeAccount(words.plain(account, 100), known))
+            }
+            return .success(
+                StoredGrant(
+                    accessToken: read.accessToken, tokenType: read.tokenType,
+                    expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
+                    refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope,
+                    account: read.account ?? before.account, given: before.given, isConsent: isConsent || before.isConsent, obtainedAt: now)
+            )
         }
-        if let known = before.account, let now = read.account, known != now {
-            let failure = Self.strangeAccount(words.plain(now, 100), known)
-            if buries { try await bury(before, failure, connection) }
-            desk.settled(connection)
-            throw failure
-        }
-        let now = clock.now()
-        let grant = StoredGrant(
-            accessToken: read.accessToken, tokenType: read.tokenType,
-            expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
-            refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope,
-            account: read.account ?? before.account,
-            given: before.given, obtainedAt: now)
-        KillPoint.reach("grant.before-store")
-        try await store(grant, connection)
-        KillPoint.reach("grant.after-store")
-        desk.settled(connection)
-        return grant
     }
+
+    /// Whether a grant of this kind is lost with its refresh token.
+    private static func needsPerson(_ kind: CredentialSpec.Kind) -> Bool { [.authorizationCode, .refreshToken].contains(kind) }
 
     /// A grant the provider has ended stays ended over a restart: asking again could only be taken for an attack.
     private func bury(_ grant: StoredGrant, _ failure: GrantFailure, _ connection: ConnectionID) async throws(GrantFailure) {
@@ -419,7 +440,7 @@ public actor GrantKeeper: Grants {
         return secrets
     }
 
-    private static func given(_ secret: Secret) -> String {
+    static func given(_ secret: Secret) -> String {
         basis(secret).map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
     }
 
@@ -438,7 +459,7 @@ public actor GrantKeeper: Grants {
         return secret
     }
 
-    private func optional(_ slot: SecretSlot, _ connection: ConnectionID) async throws(GrantFailure) -> Secret? {
+    func optional(_ slot: SecretSlot, _ connection: ConnectionID) async throws(GrantFailure) -> Secret? {
         do { return try await secrets.secret(slot, of: connection) } catch {
             throw GrantFailure(message: error.message, hint: error.hint ?? "see the daemon's log")
         }

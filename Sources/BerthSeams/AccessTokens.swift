@@ -39,8 +39,9 @@ public protocol Grants: AccessTokenSource {
     /// Notes whose account a connection's tokens are for, where their reply does not say it. Throws when it was another one before: then
     /// the tokens are not handed out any more, so that records of two accounts are never mixed.
     func identify(_ connection: ConnectionID, account: String) async throws(BerthError)
-    /// Gives tokens back where the provider takes them, as far as it can; answers what went wrong. What is stored stays.
-    func revoke(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String?
+    /// Gives tokens back where the provider takes them, as far as it can, and closes in the same turn, also when that failed; answers what
+    /// went wrong. What is stored stays.
+    func end(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String?
     /// Waits for what is under way with the grant; from then on no token is asked for or stored, and consents under way lead
     /// to nothing, until it is opened or another consent is begun.
     func close(_ connection: ConnectionID) async

@@ -93,6 +93,7 @@ struct Daemon {
             entropy: entropy,
             logger: engineLogger, onChange: { signal.raiseAll() })
         try await connections.load()
+        desk.sweep { id in directory.connection(id).map { $0.status != .disconnected } ?? false }
         news.listen { await connections.hear($0) }
         let intake = Intake(
             inbox: store, audit: store, secrets: vault, host: host, directory: directory, clock: clock, entropy: entropy, observer: bridge,

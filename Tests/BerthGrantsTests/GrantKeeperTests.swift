@@ -79,4 +79,24 @@ import Testing
         #expect(left.isEmpty, "an answer stayed on disk: \(left)")
         await bed.stop()
     }
+
+    // Without this a connection that is being removed, or was disconnected, gets tokens that nobody will ever give back.
+    @Test func aClosedGrantGivesNothingUntilItIsOpened() async throws {
+        let bed = try await GrantBed.start()
+        let connection = try await bed.connection(refreshToken: try await bed.mock.issue())
+        _ = try await bed.keeper.token(of: connection, bed.spec).get()
+        let fresh = try await bed.connection(refreshToken: try await bed.mock.issue())
+        // Two ways to an end; one has a token in memory, one has never asked.
+        await bed.keeper.close(fresh)
+        #expect(await bed.keeper.end(connection, bed.spec) == nil)
+        for ended in [connection, fresh] {
+            let answers = await [bed.keeper.token(of: ended, bed.spec), bed.keeper.token(of: ended, bed.spec)]
+            for case .success in answers { Issue.record("a token of a grant that has ended") }
+        }
+        #expect(try await bed.mock.tokenRequests() == 1)
+        await bed.keeper.open(fresh)
+        _ = try await bed.keeper.token(of: fresh, bed.spec).get()
+        #expect(try await bed.mock.tokenRequests() == 2)
+        await bed.stop()
+    }
 }

@@ -50,7 +50,7 @@ extension Connections {
         let manifest = host.manifest(of: asked.provider)
         let spec = manifest.flatMap { InstanceFactory(host: host).credential(of: asked, $0) }
         // Not in its turn: a provider may take 15 seconds for it.
-        let problem = asked.status == .disconnected ? nil : await grants.revoke(id, spec)
+        let problem = asked.status == .disconnected ? nil : await grants.end(id, spec)
         await enter(id)
         defer { leave(id) }
         _ = try existing(id)

@@ -13,6 +13,7 @@ import Synchronization
 /// Starts exchanges and finds those of a former life.
 public final class ExchangeDesk: Sendable {
     private let folder: String
+    private let files: ExchangeFiles
     private let program: String
     private let egress: @Sendable (ConnectionID) -> ExchangeEgress?
     private let userAgent: String
@@ -20,6 +21,12 @@ public final class ExchangeDesk: Sendable {
     /// does not answer keeps nobody waiting but its own.
     private let queues = Mutex<[String: OperationQueue]>([:])
     private static let exchangesPerEndpoint = 16
+    /// Waits for exchanges of a former life whose connection is gone.
+    private let sweeps = OperationQueue()
+    /// How many exchanges of a connection began in this life.
+    private let exchanges = Mutex<[ConnectionID: Int]>([:])
+    /// Longer than an exchange's own time, which ends it.
+    private static let exchangeSecondsMax = 75
 
     /// A desk that keeps locks and answers in `folder` (made with mode 0700) and runs `program exchange-token`. `egress` tells the
     /// rules of a connection's workspace; nil: there is no such connection, and nothing is sent for it.
@@ -27,9 +34,11 @@ public final class ExchangeDesk: Sendable {
         folder: String, program: String, egress: @escaping @Sendable (ConnectionID) -> ExchangeEgress?, userAgent: String
     ) throws(BerthError) {
         self.folder = folder
+        files = ExchangeFiles(folder: folder)
         self.program = program
         self.egress = egress
         self.userAgent = userAgent
+        sweeps.maxConcurrentOperationCount = 4
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw BerthError(
                 .store, "the folder \(folder) can't be made: \(String(cString: strerror(errno)))",
@@ -37,9 +46,11 @@ public final class ExchangeDesk: Sendable {
         }
     }
 
-    /// Sends `request`. The answer stays on disk until `settled(_:)`.
+    /// Sends `request`. The answer stays on disk until `settled(_:)`, and while one is there no other request is sent: it is taken first,
+    /// by `interrupted`. A `revocation` is told what came of it and leaves nothing behind.
     func exchange(
-        _ request: TokenRequest, of connection: ConnectionID, key: Secret, basis: [UInt8], isOwnAddress: Bool, timeoutSeconds: Int = 60
+        _ request: TokenRequest, of connection: ConnectionID, key: Secret, basis: [UInt8], isOwnAddress: Bool, timeoutSeconds: Int = 60,
+        revocation: Bool = false
     ) async -> Result<ExchangeReply, GrantFailure> {
         guard let egress = egress(connection) else {
             return .failure(
@@ -50,35 +61,74 @@ public final class ExchangeDesk: Sendable {
             connection: connection.description, url: request.url, headers: request.headers.flatMap { [$0.name, $0.value] },
             body: request.body,
             timeoutSeconds: timeoutSeconds, isOwnAddress: isOwnAddress, egress: egress, userAgent: userAgent,
-            replyPath: replyPath(connection), key: keyBytes, basis: basis)
-        return await onThread(of: request.url) { self.run(job, connection, keyBytes) }
+            replyPath: revocation ? files.path(connection, .revocation) : files.path(connection, .reply), key: keyBytes, basis: basis)
+        return await onThread(of: request.url) {
+            let result = self.run(job, connection, keyBytes, refuses: !revocation)
+            if revocation { unlink(job.replyPath) }
+            return result
+        }
     }
 
-    /// The answer of an exchange that the daemon did not live to take, waiting for one that still runs.
-    func interrupted(_ connection: ConnectionID, key: Secret, url: String) async -> ExchangeReply? {
+    /// What an exchange left that nobody took yet.
+    enum Left {
+        case nothing
+        case answer(ExchangeReply)
+        /// It was not sealed for this connection with this key.
+        case unreadable
+    }
+
+    /// What is left of an exchange whose answer nobody took, waiting for one that still runs. Its file stays until `settled(_:)`.
+    func interrupted(_ connection: ConnectionID, key: Secret, url: String) async -> Result<Left, GrantFailure> {
         // The usual case costs no turn in a queue.
-        if let lock = lock(connection, waits: false) {
+        if let lock = files.lock(connection, seconds: 0) {
             defer { close(lock) }
-            guard access(replyPath(connection), F_OK) == 0 else { return nil }
+            if files.isAbsent(connection) { return .success(.nothing) }
         }
         let keyBytes = key.withBytes { Array($0) }
         return await onThread(of: url) {
-            guard let lock = self.lock(connection, waits: true) else { return nil }
+            func failed(_ what: String) -> Result<Left, GrantFailure> {
+                .failure(
+                    GrantFailure(
+                        message: "a token request of before may have an answer, and \(what)",
+                        hint: "none is sent until then; see the daemon's log"))
+            }
+            guard let lock = self.files.lock(connection, seconds: Self.exchangeSecondsMax) else {
+                return failed("its lock can't be had: \(String(cString: strerror(errno)))")
+            }
             defer { close(lock) }
-            return self.reply(connection, keyBytes)
+            switch self.files.read(self.files.path(connection, .reply)) {
+            case .failure(let cause): return cause.number == ENOENT ? .success(.nothing) : failed("it can't be read: \(cause)")
+            case .success(let bytes):
+                let reply = ExchangeReply(sealed: bytes, key: keyBytes, connection: connection.description)
+                return .success(reply.map { .answer($0) } ?? .unreadable)
+            }
         }
     }
 
     /// The answer's effect is durable, or it has none: the file goes.
-    func settled(_ connection: ConnectionID) { unlink(replyPath(connection)) }
+    func settled(_ connection: ConnectionID) { unlink(files.path(connection, .reply)) }
 
-    /// A grant has ended, and nothing is asked for it: its files go. Not the lock of an exchange that still runs, of a former life.
+    /// Whether there is no answer whose effect is still to come.
+    func isSettled(_ connection: ConnectionID) -> Bool { files.isAbsent(connection) }
+
+    /// A grant has ended, and nothing is asked for it: its files go. Those of an exchange that still runs, of a former life, when it ends.
     func cleared(_ connection: ConnectionID) {
-        guard let lock = lock(connection, waits: false) else { return }
-        defer { close(lock) }
-        unlink(replyPath(connection))
-        unlink(lockPath(connection))
+        guard !files.sweep(connection, seconds: 0) else { return }
+        let before = began(connection)
+        sweeps.addOperation {
+            // A newer exchange: the files are its own, and what was there before was looked at.
+            _ = self.files.sweep(connection, seconds: Self.exchangeSecondsMax, ifStill: { self.began(connection) == before })
+        }
     }
+
+    /// At a start: the files of connections that have no grant go, and what an exchange that ended too early left of its answer.
+    public func sweep(keeping isKept: (ConnectionID) -> Bool) {
+        for (connection, hasLeftovers) in files.connections() {
+            if !isKept(connection) { cleared(connection) } else if hasLeftovers { files.dropLeftovers(connection) }
+        }
+    }
+
+    private func began(_ connection: ConnectionID) -> Int { exchanges.withLock { $0[connection] ?? 0 } }
 
     // MARK: On a thread
 
@@ -94,32 +144,24 @@ public final class ExchangeDesk: Sendable {
         return await withCheckedContinuation { continuation in queue.addOperation { continuation.resume(returning: body()) } }
     }
 
-    private func replyPath(_ connection: ConnectionID) -> String { "\(folder)/\(connection).reply" }
-    private func lockPath(_ connection: ConnectionID) -> String { "\(folder)/\(connection).lock" }
-
-    /// Held by every process that has the descriptor; nil when it can't be had.
-    private func lock(_ connection: ConnectionID, waits: Bool) -> CInt? {
-        let file = open(lockPath(connection), O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard file >= 0 else { return nil }
-        guard flock(file, waits ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 else {
-            close(file)
-            return nil
+    private func run(_ job: ExchangeJob, _ connection: ConnectionID, _ key: [UInt8], refuses: Bool) -> Result<ExchangeReply, GrantFailure> {
+        func failed(_ what: String, _ hint: String = "see the daemon's log; it is tried again") -> Result<ExchangeReply, GrantFailure> {
+            .failure(GrantFailure(message: "the token request could not be made: \(what)", hint: hint))
         }
-        return file
-    }
-
-    private func reply(_ connection: ConnectionID, _ key: [UInt8]) -> ExchangeReply? {
-        guard let bytes = FileManager.default.contents(atPath: replyPath(connection)) else { return nil }
-        return ExchangeReply(sealed: Array(bytes), key: key, connection: connection.description)
-    }
-
-    private func run(_ job: ExchangeJob, _ connection: ConnectionID, _ key: [UInt8]) -> Result<ExchangeReply, GrantFailure> {
-        func failed(_ what: String) -> Result<ExchangeReply, GrantFailure> {
-            .failure(GrantFailure(message: "the token request could not be made: \(what)", hint: "see the daemon's log; it is tried again"))
+        guard let lock = files.lock(connection, seconds: Self.exchangeSecondsMax) else {
+            return failed("no lock: \(String(cString: strerror(errno)))")
         }
-        guard let lock = lock(connection, waits: true) else { return failed("no lock: \(String(cString: strerror(errno)))") }
         defer { close(lock) }
-        unlink(replyPath(connection))
+        exchanges.withLock { $0[connection, default: 0] += 1 }
+        guard !refuses || files.isAbsent(connection) else { return failed("the answer of the one before is not stored yet") }
+        unlink(files.path(connection, .revocation))
+        // Before anything is spent: an answer that finds no room is a grant that is lost.
+        if let error = files.reserve(job.replyPath) {
+            return failed(
+                "there is no room on the disk for its answer (\(folder): \(error))", "free some space; it is asked again by and by")
+        }
+        var isAnswered = false
+        defer { if !isAnswered { files.dropPart(of: job.replyPath) } }
         var ends: [CInt] = [0, 0]
         guard berth_pipe(&ends) == 0 else { return failed("no pipe: \(String(cString: strerror(errno)))") }
         defer { close(ends[0]) }
@@ -145,9 +187,12 @@ public final class ExchangeDesk: Sendable {
         var code: Int32 = 0
         var signal: Int32 = 0
         _ = berth_pidfd_reap(pidfd, &code, &signal)
-        guard let reply = reply(connection, key) else {
+        guard case .success(let sealed) = files.read(job.replyPath),
+            let reply = ExchangeReply(sealed: sealed, key: key, connection: connection.description)
+        else {
             return failed("the process for it ended with \(signal == 0 ? "code \(code)" : "signal \(signal)") and no answer")
         }
+        isAnswered = true
         KillPoint.reach("grant.after-exchange")
         return .success(reply)
     }

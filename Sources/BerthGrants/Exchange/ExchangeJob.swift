@@ -27,7 +27,7 @@ public struct ExchangeJob: Codable, Sendable {
     public var replyPath: String
     /// What it is sealed with.
     public var key: [UInt8]
-    /// SHA-256 of the credential that the request spends.
+    /// SHA-256 of the credential that the request spends; of a consent: that it is one.
     public var basis: [UInt8]
 }
 
@@ -107,6 +107,32 @@ public struct ExchangeReply: Codable, Sendable {
             body = []
             failure = reason.message
         }
+    }
+
+    private enum CodingKeys: String, CodingKey { case status, headers, body, failure, basis }
+
+    /// Also as versions before wrote it: the body as a list of numbers.
+    public init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        status = try values.decode(Int.self, forKey: .status)
+        headers = try values.decode([String].self, forKey: .headers)
+        failure = try values.decodeIfPresent(String.self, forKey: .failure)
+        basis = try values.decode([UInt8].self, forKey: .basis)
+        if let data = try? values.decode(Data.self, forKey: .body) {  // not base64: the older form
+            body = Array(data)
+        } else {
+            body = try values.decode([UInt8].self, forKey: .body)
+        }
+    }
+
+    /// The body in base64: room is made for the largest answer before it is asked for.
+    public func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(status, forKey: .status)
+        try values.encode(headers, forKey: .headers)
+        try values.encodeIfPresent(failure, forKey: .failure)
+        try values.encode(basis, forKey: .basis)
+        try values.encode(Data(body), forKey: .body)
     }
 
     var response: ProviderResponse {

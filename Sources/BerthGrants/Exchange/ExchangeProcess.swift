@@ -32,10 +32,10 @@ public enum ExchangeProcess {
         }
     }
 
-    /// The whole file or none, on the disk when this returns.
+    /// The whole file or none, on the disk when this returns. Into the room that the daemon made: nothing is given back before.
     private static func leave(_ bytes: [UInt8], at path: String) throws(BerthError) {
         let part = path + ".part"
-        let file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        let file = open(part, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         func failed() -> BerthError { BerthError(.store, "\(part): \(String(cString: strerror(errno)))") }
         guard file >= 0 else { throw failed() }
         defer { close(file) }
@@ -45,7 +45,7 @@ public enum ExchangeProcess {
             guard count > 0 else { throw failed() }
             sent += count
         }
-        guard fsync(file) == 0, rename(part, path) == 0 else { throw failed() }
+        guard ftruncate(file, off_t(bytes.count)) == 0, fsync(file) == 0, rename(part, path) == 0 else { throw failed() }
         let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard folder >= 0 else { throw failed() }
         defer { close(folder) }

@@ -19,11 +19,7 @@ struct ForeignWords: Sendable {
 
     /// Printable ASCII of at most `length` characters. Secrets are taken out before anything is cut.
     func plain(_ text: String, _ length: Int) -> String {
-        var text = String(text.prefix(65_536))
-        for secret in secrets {
-            let known = secret.exposedText
-            for form in Set([known, TokenRequest.formEncoded(known)]) { text = text.replacing(form, with: Self.hidden) }
-        }
+        let text = withoutSecrets(String(text.prefix(65_536)))
         var out = ""
         var run: [UInt8] = []
         func end() {
@@ -43,5 +39,35 @@ struct ForeignWords: Sendable {
         }
         end()
         return String(out.prefix(length))
+    }
+
+    /// Escapes in escapes: a form in a JSON text in a JSON text.
+    private static let layersMax = 4
+
+    private func withoutSecrets(_ text: String) -> String {
+        let bytes = Array(text.utf8)
+        var places: [Range<Int>] = []
+        var layer: EncodedText? = EncodedText(bytes)
+        for _ in 0..<Self.layersMax {
+            guard let current = layer else { break }
+            for secret in secrets {
+                let known = Array(secret.exposedText.utf8)
+                places += current.places(of: known)
+                // As forms write blanks.
+                if known.contains(32) { places += current.places(of: known.map { $0 == 32 ? UInt8(ascii: "+") : $0 }) }
+            }
+            layer = current.decoded()
+        }
+        var out: [UInt8] = []
+        var end = 0
+        for place in places.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if place.lowerBound >= end {
+                out += bytes[end..<place.lowerBound]
+                out += Array(Self.hidden.utf8)
+            }
+            end = max(end, place.upperBound)
+        }
+        out += bytes[end...]
+        return String(decoding: out, as: UTF8.self)
     }
 }

@@ -15,9 +15,17 @@ struct StoredGrant: Sendable {
     var account: String?
     /// SHA-256 in hex of the refresh token that the operator gave and this descends from; nil: of a consent, or of credentials.
     var given: String?
+    /// A person consented to it. Consents that earlier versions stored say so after their first use by this one.
+    var isConsent = false
     var obtainedAt: Timestamp
     /// Why only a person can mend it; nil: it is alive.
     var deadReason: String?
+
+    /// Whether it comes of what a connection of this kind was given. Grants that earlier versions stored for a given refresh token don't
+    /// say of which: they are kept, or a spent one would be sent.
+    func descends(from given: String?, _ kind: CredentialSpec.Kind) -> Bool {
+        self.given == given ? kind == .authorizationCode || !isConsent : kind == .refreshToken && self.given == nil && !isConsent
+    }
 
     /// Good at `now` for at least `seconds` more.
     func isGood(at now: Timestamp, for seconds: Int64) -> Bool {
@@ -45,6 +53,7 @@ extension StoredGrant {
         members["scope"] = scope.map { .string($0) }
         members["account"] = account.map { .string($0) }
         members["given"] = given.map { .string($0) }
+        members["consent"] = isConsent ? .bool(true) : nil
         members["dead"] = deadReason.map { .string($0) }
         return Secret(copying: JSONValue.object(members).text.utf8)
     }
@@ -62,6 +71,7 @@ extension StoredGrant {
         scope = text("scope")
         account = text("account")
         given = text("given")
+        isConsent = members["consent"] == .bool(true)
         obtainedAt = Timestamp(milliseconds: obtained)
         deadReason = text("dead")
     }

@@ -30,14 +30,21 @@ enum TokenExchange {
             var http = PluginManifest.HTTP()
             http.timeoutSeconds = job.timeoutSeconds
             // The same text twice: an address of the manifest's. Without it: one of the operator's own.
-            http.baseURL = job.isOwnAddress ? nil : job.url
+            let origin = origin(of: job.url)
+            http.baseURL = job.isOwnAddress ? nil : origin
             let pairs = stride(from: 0, to: job.headers.count - 1, by: 2).map { (name: job.headers[$0], value: job.headers[$0 + 1]) }
-            let target = OutboundTarget(connection: connection, provider: provider, baseURL: job.url, http: http, credential: nil)
+            let target = OutboundTarget(connection: connection, provider: provider, baseURL: origin, http: http, credential: nil)
             let result = await outbound.send(
-                ProviderRequest(method: "POST", url: "", headers: pairs, body: job.body, isAuthenticated: false), for: target)
+                ProviderRequest(method: "POST", url: job.url, headers: pairs, body: job.body, isAuthenticated: false), for: target)
             await outbound.close()
             return result
         }
+    }
+
+    /// Scheme, host and port. The address itself is the request's, letter by letter: some endpoints end with a slash or have a query.
+    private static func origin(of url: String) -> String {
+        guard let scheme = url.firstRange(of: "://") else { return url }
+        return String(url[..<(url[scheme.upperBound...].firstIndex { "/?#".contains($0) } ?? url.endIndex)])
     }
 
     private struct NoSecrets: SecretStore {
