@@ -12,8 +12,15 @@ import BerthModel
 import GRDB
 
 enum Migrations {
+    /// What a step does.
+    enum Step: ExpressibleByStringLiteral, Sendable {
+        case sql(String)
+        case code(@Sendable (Database) throws -> Void)
+        init(stringLiteral sql: String) { self = .sql(sql) }
+    }
+
     /// One step from version `number - 1`.
-    static let steps: [String] = [
+    static let steps: [Step] = [
         """
         CREATE TABLE connection (
           number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, provider TEXT NOT NULL, workspace TEXT NOT NULL, name TEXT NOT NULL,
@@ -80,6 +87,8 @@ enum Migrations {
         ALTER TABLE secret ADD COLUMN set_at INTEGER;
         UPDATE secret SET set_at = (SELECT created FROM connection WHERE connection.id = secret.connection);
         """,
+        // Two entities' tables and indexes can't have one name.
+        .code(EntityTables.rename),
     ]
 
     /// Brings the schema up to this program's version. `backup` is called before the first change of a database that
@@ -95,7 +104,10 @@ enum Migrations {
         if version > 0 { try backup(version) }
         for (index, step) in steps.enumerated().dropFirst(version) {
             try database.inTransaction(.immediate) {
-                try database.execute(sql: step)
+                switch step {
+                case .sql(let sql): try database.execute(sql: sql)
+                case .code(let run): try run(database)
+                }
                 try database.execute(sql: "PRAGMA user_version = \(index + 1)")
                 return .commit
             }
