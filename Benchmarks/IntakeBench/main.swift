@@ -29,7 +29,9 @@ struct OpenInbox: InboxStore, AuditStore {
     func audit(_ entries: [AuditEntry]) async throws(BerthError) {}
 
     private var unused: BerthError { BerthError(.unsupported, "not part of intake") }
-    func leaseEvents(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> [Event] { throw unused }
+    func leaseEvents(of connection: ConnectionID, within bounds: LeaseBounds, now: Timestamp) async throws(BerthError) -> EventLease {
+        throw unused
+    }
     func connectionsWithDueEvents(now: Timestamp) async throws(BerthError) -> [ConnectionID] { throw unused }
     func nextEventDue(after now: Timestamp) async throws(BerthError) -> Timestamp? { throw unused }
     func settle(_ settlements: [EventSettlement], now: Timestamp) async throws(BerthError) -> SettleReceipt { throw unused }

@@ -8,9 +8,9 @@ public protocol InboxStore: Sendable {
     /// Answers once, on any thread, also before this returns: with a receipt after the commit was synced, or with
     /// `overloaded` before anything breaks: queue full, space low. Never blocks.
     func accept(_ delivery: VerifiedDelivery, _ answer: @escaping @Sendable (Result<IntakeReceipt, BerthError>) -> Void)
-    /// Leases up to `limit` due events of one connection, oldest first, to this epoch. Of events with the same
+    /// Leases due events of one connection within bounds, oldest first, to this epoch. Of events with the same
     /// ordering key only those are given whose predecessors are all settled or earlier in the same batch.
-    func leaseEvents(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> [Event]
+    func leaseEvents(of connection: ConnectionID, within bounds: LeaseBounds, now: Timestamp) async throws(BerthError) -> EventLease
     /// Connections that have due events, and how many up to a bound; for the dispatcher's rounds.
     func connectionsWithDueEvents(now: Timestamp) async throws(BerthError) -> [ConnectionID]
     /// When the next event becomes due after `now`; nil when none waits for a later time.
@@ -30,7 +30,44 @@ public protocol InboxStore: Sendable {
     func queueDepths() async throws(BerthError) -> [EventState: Int]
 }
 
+/// What one lease may hold.
+public struct LeaseBounds: Sendable {
+    /// Events.
+    public var count: Int
+    /// Bytes of headers and bodies together.
+    public var bytes: Int
+    /// Whether an event that has more bytes by itself is given, alone.
+    public var takesLarger: Bool
+    /// Bounds; without `bytes` only the count is one.
+    public init(count: Int, bytes: Int = .max, takesLarger: Bool = false) {
+        self.count = count
+        self.bytes = bytes
+        self.takesLarger = takesLarger
+    }
+}
+
+/// What was leased.
+public struct EventLease: Sendable {
+    /// In order.
+    public var events: [Event]
+    /// More may be due than fitted.
+    public var hasMore: Bool
+    /// Nothing was leased because the first event has more bytes than the bounds.
+    public var isFirstLarger: Bool
+    /// A lease.
+    public init(events: [Event], hasMore: Bool, isFirstLarger: Bool) {
+        self.events = events
+        self.hasMore = hasMore
+        self.isFirstLarger = isFirstLarger
+    }
+}
+
 extension InboxStore {
+    /// `leaseEvents(of:within:now:)` where only the count is bounded.
+    public func leaseEvents(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> [Event] {
+        try await leaseEvents(of: connection, within: LeaseBounds(count: limit), now: now).events
+    }
+
     /// `accept(_:_:)` for callers that can wait.
     public func accept(_ delivery: VerifiedDelivery) async throws(BerthError) -> IntakeReceipt {
         try await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<IntakeReceipt, BerthError>, Never>) in

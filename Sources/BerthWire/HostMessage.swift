@@ -76,6 +76,14 @@ public enum HostMessage: Hashable, Sendable {
 }
 
 extension HostMessage {
+    /// Whether the worker has asked for it.
+    public var isAnswer: Bool {
+        switch self {
+        case .answer, .hmacVerdict, .checkpointed: true
+        case .hello, .createInstance, .destroyInstance, .begin, .cancel: false
+        }
+    }
+
     private enum Kind: UInt8 {
         case hello = 1, createInstance, destroyInstance, handle, read, perform, check, verify, write, cancel, checkpointed, answer,
             hmacVerdict

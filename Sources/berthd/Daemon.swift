@@ -71,8 +71,8 @@ struct Daemon {
         warnOfMissingDirectories(logger)
         if !Hardening.zeroesFreedMemory { logger.warning("freed memory is not zeroed: another allocator is in charge, secrets stay in it") }
         let host = try await PluginRuntime.start(
-            try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"))
-        for plugin in await host.plugins() where plugin.state != .refused { try await store.define(plugin.manifest.entities) }
+            try pluginConfiguration(statePath: path), outbound: outbound, secrets: vault, logger: Logger(label: "plugins"),
+            define: { entities throws(BerthError) in try await store.define(entities) })
 
         // What drives it.
         let feed = EventFeed(store: store)

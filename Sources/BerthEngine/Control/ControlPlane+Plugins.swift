@@ -16,7 +16,6 @@ extension ControlPlane {
 
     public func installPlugin(_ request: InstallPlugin, _ caller: Caller) async throws(BerthError) -> PluginView {
         let status = try await host.install(bundle: request.path)
-        try await store.define(status.manifest.entities)
         try await audit("plugin.installed", caller, nil, "\(status.manifest.id) \(status.manifest.version) from \(request.path)")
         dispatchSignal.raiseAll()
         scheduler.wakeUp()
@@ -25,7 +24,6 @@ extension ControlPlane {
 
     public func reloadPlugin(_ id: String, _ caller: Caller) async throws(BerthError) -> PluginView {
         let status = try await host.reload(try name(id))
-        try await store.define(status.manifest.entities)
         try await audit("plugin.reloaded", caller, nil, "\(id) generation \(status.generation)")
         dispatchSignal.raiseAll()
         return Self.view(status)

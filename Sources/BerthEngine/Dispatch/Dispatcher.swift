@@ -26,6 +26,7 @@ public actor Dispatcher {
     private var lanes: [ConnectionID: Task<Void, Never>] = [:]
     private var again: Set<ConnectionID> = []
     private var waiting: [ConnectionID] = []
+    private var large = LargeTurns()
     private var isStopping = false
     /// The watch of due times while it sleeps, and the soonest due time that came up since it last looked into the store.
     private var watch: (until: Timestamp, sleep: Task<Void, Never>)?
@@ -138,7 +139,11 @@ public actor Dispatcher {
 
     private func laneEnded(_ connection: ConnectionID) {
         lanes[connection] = nil
-        if again.remove(connection) != nil { start(connection) }
+        if again.remove(connection) != nil {
+            start(connection)
+        } else if let next = large.giveUp(connection) {
+            start(next)
+        }
         if !waiting.isEmpty, lanes.count < lanesMax { start(waiting.removeFirst()) }
     }
 
@@ -163,10 +168,23 @@ public actor Dispatcher {
         laneEnded(id)
     }
 
+    /// Bytes of events that a lane has in hand, unless one alone has more. What a lane holds is several times in memory on its way to a
+    /// worker, and a batch of this size has long paid for its commit.
+    private static let batchBytesMax = 1 << 20
+
     /// One batch; answers whether there may be more.
     private func serveBatch(_ connection: Connection, _ manifest: PluginManifest) async throws(BerthError) -> Bool {
-        let limit = max(1, manifest.runtime.eventBatch)
-        let events = try await store.leaseEvents(of: connection.id, limit: limit, now: clock.now())
+        var bounds = LeaseBounds(count: max(1, manifest.runtime.eventBatch), bytes: Self.batchBytesMax)
+        bounds.takesLarger = large.isTurn(of: connection.id)
+        var lease = try await store.leaseEvents(of: connection.id, within: bounds, now: clock.now())
+        if lease.isFirstLarger {
+            // The lane is left to others while this one waits: the end of a turn starts it again.
+            guard large.take(connection.id) else { return false }
+            bounds.takesLarger = true
+            lease = try await store.leaseEvents(of: connection.id, within: bounds, now: clock.now())
+        }
+        defer { if bounds.takesLarger, let next = large.giveUp(connection.id) { start(next) } }
+        let events = lease.events
         guard !events.isEmpty else { return false }
         KillPoint.reach("dispatch.after-lease")
         let began = ContinuousClock.now
@@ -180,7 +198,7 @@ public actor Dispatcher {
         feed.publish(receipt.notices)
         report(settlements, receipt, connection, events: events.count, took: ContinuousClock.now - began)
         let hasReleased = lookAgain(after: settlements)
-        return events.count == limit || hasReleased || again.remove(connection.id) != nil
+        return lease.hasMore || hasReleased || again.remove(connection.id) != nil
     }
 
     /// Settles, however long the store can't: what a plugin has done must not be forgotten because the disk was full, and events

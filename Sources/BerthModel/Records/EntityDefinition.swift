@@ -48,6 +48,18 @@ public struct FieldDefinition: Sendable, Hashable {
     /// Entity whose external_id this holds, same connection.
     public var references: EntityName?
 
+    /// Names of what every record has, as a column or in the API: no field's.
+    public static let reservedNames: Set<String> = [
+        "id", "connection", "external_id", "created", "updated", "source_time", "deleted", "seen_run", "raw", "workspace", "provider",
+        "created_at", "updated_at", "deleted_at",
+    ]
+
+    /// Whether a field may be called so: a-z, then a-z, 0-9 and _, 63 at most, and none of ``reservedNames``.
+    public static func isName(_ text: String) -> Bool {
+        guard let first = text.utf8.first, (97...122).contains(first), text.utf8.count <= 63 else { return false }
+        return text.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 95 } && !reservedNames.contains(text)
+    }
+
     /// A field.
     public init(
         _ name: String, _ type: FieldType, isRequired: Bool = false, isIndexed: Bool = false, values: [String] = [],

@@ -324,11 +324,13 @@ public struct ManifestReader: Sendable {
             var fields: [FieldDefinition] = []
             for field in try section.sections("fields", keys: ["name", "type", "values", "indexed", "required", "references"]) {
                 let fieldName = try field.requiredText("name", max: 64)
-                guard let first = fieldName.utf8.first, (97...122).contains(first),
-                    fieldName.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 95 }),
-                    !fields.contains(where: { $0.name == fieldName })
-                else {
-                    throw field.refusal("name", "\"\(fieldName)\" is not a field name or stands here twice", hint: "a-z, then a-z 0-9 _")
+                guard !FieldDefinition.reservedNames.contains(fieldName) else {
+                    throw field.refusal(
+                        "name", "\"\(fieldName)\" is what every record has already", hint: "give the field another name: \(name)_\(fieldName)")
+                }
+                guard FieldDefinition.isName(fieldName), !fields.contains(where: { $0.name == fieldName }) else {
+                    throw field.refusal(
+                        "name", "\"\(fieldName)\" is not a field name or stands here twice", hint: "a-z, then a-z 0-9 _, 63 at most")
                 }
                 guard let type = try field.choice("type", FieldDefinition.FieldType.allCases) else {
                     throw field.refusal("type", "is required and missing")

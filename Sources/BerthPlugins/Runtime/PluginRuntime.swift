@@ -16,6 +16,7 @@ public final class PluginRuntime: PluginHost {
     /// Events of batches that brought their plugin down: handed over one by one until they have passed.
     let fragile = Mutex<Set<EventID>>([])
     private let logger: Logger
+    private let define: Define
     private let threads = OperationThreads(limit: 128, stackBytes: 1 << 20, name: "berth-plugin")
     private let installed = Mutex<[ProviderName: InstalledPlugin]>([:])
     /// Bundles that were refused, by folder.
@@ -23,40 +24,69 @@ public final class PluginRuntime: PluginHost {
     /// Loads happen one at a time.
     private let loading = AsyncGate(limit: 1)
 
-    private init(_ configuration: PluginRuntimeConfiguration, outbound: any Outbound, secrets: any SecretStore, logger: Logger) {
+    /// Makes room for a plugin's entities before it is put in service. Throws `conflict` or `invalid` when they don't go with what is
+    /// kept: then the plugin is refused.
+    public typealias Define = @Sendable ([EntityDefinition]) async throws(BerthError) -> Void
+
+    private init(
+        _ configuration: PluginRuntimeConfiguration, outbound: any Outbound, secrets: any SecretStore, logger: Logger,
+        define: @escaping Define
+    ) {
         self.configuration = configuration
         self.logger = logger
+        self.define = define
         services = OperationServices(
             outbound: outbound, hashes: HashJudge(secrets: secrets, logger: logger), watch: DeadlineWatch(), limits: OperationLimits(),
             logger: logger)
     }
 
-    /// Finds and loads all bundles. A broken one is shown as refused and stops no other.
+    /// Finds and loads all bundles. A broken one is shown as refused and stops no other. Without `define` nothing is kept of what
+    /// plugins emit. Throws only what `define` throws and no plugin is to blame for.
     public static func start(
-        _ configuration: PluginRuntimeConfiguration, outbound: any Outbound, secrets: any SecretStore, logger: Logger
+        _ configuration: PluginRuntimeConfiguration, outbound: any Outbound, secrets: any SecretStore, logger: Logger,
+        define: @escaping Define = { (_) throws(BerthError) in }
     ) async throws(BerthError) -> PluginRuntime {
-        let runtime = PluginRuntime(configuration, outbound: outbound, secrets: secrets, logger: logger)
-        let findings = configuration.bundles()
-        await withTaskGroup(of: Void.self) { group in
-            for finding in findings {
-                switch finding.result {
-                case .failure(let problem): runtime.refuse(finding.path, finding.name, problem)
-                case .success(let bundle):
-                    guard !runtime.copy(of: bundle.manifest.id).isRemoved else {
-                        logger.notice(
-                            "plugin was removed",
-                            metadata: ["plugin": "\(bundle.manifest.id)", "hint": "berthctl plugin reload brings it back"])
-                        continue
-                    }
-                    group.addTask {
-                        do throws(BerthError) { _ = try await runtime.load(bundle) } catch {
-                            runtime.refuse(bundle.path, bundle.manifest.id.text, error)
-                        }
+        let runtime = PluginRuntime(configuration, outbound: outbound, secrets: secrets, logger: logger, define: define)
+        let found = runtime.readable(configuration.bundles())
+        let loaded = await withTaskGroup(of: (Int, Result<PluginGeneration, BerthError>).self) { group in
+            for (index, bundle) in found.enumerated() {
+                group.addTask {
+                    do throws(BerthError) { return (index, .success(try await runtime.bringUp(bundle))) } catch {
+                        return (index, .failure(error))
                     }
                 }
             }
+            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        // One after the other: of two that claim one entity it is always the same that gets it.
+        for (index, bundle) in found.enumerated() {
+            guard let result = loaded[index] else { continue }
+            do throws(BerthError) { _ = try await runtime.putInService(try result.get()) } catch {
+                if case .success = result, !error.isOfEntity {
+                    await runtime.stop()
+                    throw error
+                }
+                runtime.refuse(bundle.path, bundle.manifest.id.text, error)
+            }
         }
         return runtime
+    }
+
+    /// The bundles to load; the others are noted as refused.
+    private func readable(_ findings: [BundleDirectory.Finding]) -> [PluginBundle] {
+        findings.compactMap { finding in
+            switch finding.result {
+            case .failure(let problem):
+                refuse(finding.path, finding.name, problem)
+                return nil
+            case .success(let bundle):
+                guard copy(of: bundle.manifest.id).isRemoved else { return bundle }
+                logger.notice(
+                    "plugin was removed",
+                    metadata: ["plugin": "\(bundle.manifest.id)", "hint": "berthctl plugin reload brings it back"])
+                return nil
+            }
+        }
     }
 
     /// Ends all workers; operations still running are cancelled.
@@ -122,6 +152,11 @@ public final class PluginRuntime: PluginHost {
 
     /// Loads a bundle as the plugin's next generation and puts it in service; the one before ends what it has begun.
     private func load(_ bundle: PluginBundle) async throws(BerthError) -> PluginStatus {
+        try await putInService(try await bringUp(bundle))
+    }
+
+    /// Loads a bundle; nothing is handed to it yet.
+    private func bringUp(_ bundle: PluginBundle) async throws(BerthError) -> PluginGeneration {
         let id = bundle.manifest.id
         let (image, digest) = try bundle.seal()
         let number = installed.withLock { ($0[id]?.loads ?? 0) + 1 }
@@ -141,7 +176,16 @@ public final class PluginRuntime: PluginHost {
                 image: image, manifest: bundle.manifest, place: try bundle.libraryPath(), threads: threads, deaths: onDeath)
         }
         try await host.start()
-        let generation = PluginGeneration(number: number, bundle: bundle, digest: digest, isolation: isolation, host: host)
+        return PluginGeneration(number: number, bundle: bundle, digest: digest, isolation: isolation, host: host)
+    }
+
+    private func putInService(_ generation: PluginGeneration) async throws(BerthError) -> PluginStatus {
+        let bundle = generation.bundle
+        let id = bundle.manifest.id
+        do throws(BerthError) { try await define(bundle.manifest.entities) } catch {
+            await generation.host.stop()
+            throw error.isOfEntity ? named(error, generation) : error
+        }
         let (retired, status): ([PluginGeneration], PluginStatus?) = installed.withLock { installed in
             var plugin = installed[id] ?? InstalledPlugin(path: bundle.path)
             let oldest = plugin.previous
@@ -149,7 +193,7 @@ public final class PluginRuntime: PluginHost {
             plugin.current = generation
             plugin.currentSince = .now
             plugin.path = bundle.path
-            plugin.loads = number
+            plugin.loads = generation.number
             plugin.problem = nil
             plugin.deaths = []
             plugin.quarantinedUntil = nil
@@ -162,11 +206,24 @@ public final class PluginRuntime: PluginHost {
         logger.info(
             "plugin loaded",
             metadata: [
-                "plugin": "\(id)", "version": "\(bundle.manifest.version)", "generation": "\(number)", "isolation": "\(isolation.rawValue)",
-                "digest": "\(digest.prefix(16))",
+                "plugin": "\(id)", "version": "\(bundle.manifest.version)", "generation": "\(generation.number)",
+                "isolation": "\(generation.isolation.rawValue)", "digest": "\(generation.digest.prefix(16))",
             ])
         guard let status else { throw BerthError(.internal, "plugin \(id) vanished while it was loaded") }
         return status
+    }
+
+    /// The plugin whose entities don't go with the others', and the ones that have the same entities.
+    private func named(_ error: BerthError, _ generation: PluginGeneration) -> BerthError {
+        let id = generation.manifest.id
+        let entities = Set(generation.manifest.entities.map(\.name))
+        let others = installed.withLock { installed in
+            installed.filter { other, plugin in
+                other != id && plugin.current?.manifest.entities.contains { entities.contains($0.name) } ?? false
+            }.keys.map(\.text).sorted()
+        }
+        let whose = others.isEmpty ? "" : " (plugin \(others.joined(separator: ", ")) has it as well)"
+        return BerthError(error.code, "plugin \(id): \(error.message)\(whose)", hint: error.hint)
     }
 
     public func reload(_ provider: ProviderName) async throws(BerthError) -> PluginStatus {
@@ -183,6 +240,7 @@ public final class PluginRuntime: PluginHost {
             {
                 // The generation in service goes on; the operator is told here and in the list.
                 self.installed.withLock { $0[provider]?.problem = error }
+                self.refused.withLock { $0[place]?.problem = error }
                 throw error
             }
         }
@@ -365,4 +423,9 @@ public final class PluginRuntime: PluginHost {
     private static func unknown(_ provider: ProviderName) -> BerthError {
         BerthError(.notFound, "there is no plugin '\(provider)'", hint: "berthctl plugin list shows what is installed")
     }
+}
+
+extension BerthError {
+    /// Whether an entity is wrong, not the store.
+    fileprivate var isOfEntity: Bool { code == .conflict || code == .invalid }
 }

@@ -216,11 +216,19 @@ final class WorkerGeneration: GenerationHost {
             return slot
         }
         guard let slot else { return .verdict(AttemptFailure(.crashed, "the plugin's worker died before it could begin"), item: nil) }
-        worker.progress.clear(slot: slot, count: session.itemCount)
-        session.begin(on: WorkerPort(worker: worker))
         let start = HostMessage.Start(instance: instance, deadlineMilliseconds: session.deadlineMilliseconds, slot: UInt32(slot))
-        worker.send(.begin(start, work), operation: number)
-        let end = await session.waitForEnd()
+        let frames = HostMessage.begin(start, work).frames(operation: number)
+        let end: OperationEnd
+        if frames.count <= WireLimits.messageBytesMax {
+            worker.progress.clear(slot: slot, count: session.itemCount)
+            session.begin(on: WorkerPort(worker: worker))
+            worker.send(frames, isAnswer: false)
+            end = await session.waitForEnd()
+        } else {
+            // Told to nobody's worker: it would have to take the daemon for broken.
+            let text = "\(frames.count) bytes at once are more than a worker takes, which is \(WireLimits.messageBytesMax)"
+            end = .verdict(AttemptFailure(.denied, text), item: nil)
+        }
         let leaves: UInt64? = state.withLock { state in
             state.operations[number] = nil
             state.freeSlots.append(slot)

@@ -46,8 +46,7 @@ protocol WorkerListener: AnyObject, Sendable {
 /// A running worker.
 final class WorkerProcess: Sendable {
     private struct State {
-        var outgoing: [UInt8] = []
-        var sent = 0
+        var outgoing = OutgoingQueue()
         /// Set before a kill, so that the end is called by its cause.
         var cause: WorkerDeath?
         /// Whose fault the kill is.
@@ -67,8 +66,9 @@ final class WorkerProcess: Sendable {
     private let listener: any WorkerListener
     private let logger: Logger
 
-    /// Bytes waiting for a worker that does not read; more is a broken worker.
-    private static let outgoingBytesMax = 256 << 20
+    /// Answers waiting for a worker that asks and does not read; more is a broken worker. Work it is given does not count: how much of
+    /// that there is the daemon decides.
+    private static let answerBytesMax = 256 << 20
 
     /// Starts `executable` with the library behind `image` as its descriptor 4.
     init(executable: String, name: String, image: Int32, listener: any WorkerListener, logger: Logger) throws(BerthError) {
@@ -140,27 +140,27 @@ final class WorkerProcess: Sendable {
     }
 
     /// Says something. Never blocks; after the end nothing happens.
-    func send(_ message: HostMessage, operation: UInt64) { send(message.frames(operation: operation)) }
+    func send(_ message: HostMessage, operation: UInt64) { send(message.frames(operation: operation), isAnswer: message.isAnswer) }
 
-    /// Says something already encoded.
-    func send(_ bytes: [UInt8]) {
+    /// Says something already encoded; `isAnswer`: because the worker asked.
+    func send(_ bytes: [UInt8], isAnswer: Bool) {
         let pokes = state.withLock { state -> Bool in
             guard !state.isClosed else { return false }
-            var rest = bytes[...]
+            var sent = 0
             if state.outgoing.isEmpty {
-                while !rest.isEmpty {
-                    let sent = rest.withUnsafeBytes { berth_send(socket, $0.baseAddress, $0.count) }
-                    if sent <= 0 { break }  // full, or gone: the thread finds out which
-                    rest = rest.dropFirst(sent)
+                while sent < bytes.count {
+                    let count = bytes.withUnsafeBytes { berth_send(socket, $0.baseAddress! + sent, $0.count - sent) }
+                    if count <= 0 { break }  // full, or gone: the thread finds out which
+                    sent += count
                 }
-                guard !rest.isEmpty else { return false }
+                guard sent < bytes.count else { return false }
             }
-            guard state.outgoing.count - state.sent + rest.count <= Self.outgoingBytesMax else {
+            guard !isAnswer || state.outgoing.answerBytes + bytes.count <= Self.answerBytesMax else {
                 if state.cause == nil { state.cause = .violation("does not read what it is sent") }
                 _ = berth_pidfd_signal(pidfd, SIGKILL)
                 return true
             }
-            state.outgoing.append(contentsOf: rest)
+            state.outgoing.append(bytes, sent: sent, isAnswer: isAnswer)
             return true
         }
         if pokes { wakeUp.poke() }
@@ -252,18 +252,7 @@ final class WorkerProcess: Sendable {
     }
 
     private func flush() {
-        state.withLock { state in
-            while state.sent < state.outgoing.count {
-                let sent = state.outgoing.withUnsafeBytes { bytes in
-                    let rest = UnsafeRawBufferPointer(rebasing: bytes[state.sent...])
-                    return berth_send(socket, rest.baseAddress, rest.count)
-                }
-                guard sent > 0 else { return }
-                state.sent += sent
-            }
-            state.outgoing = []
-            state.sent = 0
-        }
+        state.withLock { state in state.outgoing.flush { berth_send(socket, $0.baseAddress, $0.count) } }
     }
 
     private func readErrors(_ lines: inout ErrorLines) -> Bool {
@@ -282,7 +271,7 @@ final class WorkerProcess: Sendable {
         _ = berth_pidfd_reap(pidfd, &code, &signal)
         let death = state.withLock { state -> WorkerDeath in
             state.isClosed = true
-            state.outgoing = []
+            state.outgoing = OutgoingQueue()
             return state.cause ?? (signal != 0 ? .signalled(signal) : .exited(code))
         }
         listener.worker(self, ended: death)

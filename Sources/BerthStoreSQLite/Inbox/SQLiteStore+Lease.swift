@@ -1,43 +1,57 @@
 // Leasing: due events of one connection, in order, to this epoch.
 
 public import BerthModel
-import BerthSeams
+public import BerthSeams
 import GRDB
 import Synchronization
 
 extension SQLiteStore {
-    public func leaseEvents(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> [Event] {
+    public func leaseEvents(of connection: ConnectionID, within bounds: LeaseBounds, now: Timestamp) async throws(BerthError) -> EventLease {
         // Each step moves a bounded number of rows, so that a long line behind a blocked head holds intake up for moments only.
         while true {
-            let (events, isDone) = try await leaseStep(of: connection, limit: limit, now: now)
-            if isDone || !events.isEmpty { return events }
+            let (lease, isDone) = try await leaseStep(of: connection, bounds, now: now)
+            if isDone || !lease.events.isEmpty || lease.isFirstLarger { return lease }
         }
     }
 
-    private func leaseStep(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> ([Event], isDone: Bool) {
+    private func leaseStep(of connection: ConnectionID, _ bounds: LeaseBounds, now: Timestamp) async throws(BerthError) -> (
+        EventLease, isDone: Bool
+    ) {
         try await queue.write { [self] writer in
             let owner = try writer.owner(connection)
-            let (candidates, isDone) = try Self.candidates(owner.number, limit: limit, now: now, writer)
-            guard !candidates.isEmpty else { return ([], isDone) }
+            let (candidates, isDone) = try Self.candidates(owner.number, limit: bounds.count, now: now, writer)
+            var lease = EventLease(events: [], hasMore: candidates.count == bounds.count, isFirstLarger: false)
+            guard !candidates.isEmpty else { return (lease, isDone) }
             let take = try writer.statement("UPDATE event SET state = 1, attempt = attempt + 1, epoch = ?2 WHERE sequence = ?1")
+            // As it is after `take`: what does not fit any more is not taken.
             let load = try writer.statement(
                 """
-                SELECT e.id, e.sequence, c.id, c.provider, e.kind, e.state, e.unsupported, e.attempt, e.dedup, e.ordering, e.method,
+                SELECT e.id, e.sequence, c.id, c.provider, e.kind, 1, e.unsupported, e.attempt + 1, e.dedup, e.ordering, e.method,
                   e.query, e.received, e.due, e.settled, e.failure, e.deaths, e.headers, e.body
                 FROM event e JOIN connection c ON c.number = e.connection WHERE e.sequence = ?1
                 """)
-            var events: [Event] = []
-            events.reserveCapacity(candidates.count)
+            lease.events.reserveCapacity(candidates.count)
+            var bytes = 0
             for sequence in candidates {
+                load.bind(1, sequence)
+                let event = try load.first { row -> Event? in
+                    bytes += row.bytes(17).count + row.bytes(18).count
+                    guard bytes <= bounds.bytes || (lease.events.isEmpty && bounds.takesLarger) else { return nil }
+                    return try EventRow.read(row, withContents: true)
+                }
+                guard let event = event ?? nil else {
+                    lease.hasMore = true
+                    lease.isFirstLarger = lease.events.isEmpty
+                    break
+                }
                 take.bind(1, sequence)
                 take.bind(2, writer.epoch)
                 try take.run()
-                load.bind(1, sequence)
-                if let event = try load.first({ try EventRow.read($0, withContents: true) }) { events.append(event) }
+                lease.events.append(event)
             }
-            let pairs = events.map { ($0.id, $0.sequence) }
+            let pairs = lease.events.map { ($0.id, $0.sequence) }
             writer.onCommit { self.leased.withLock { $0.merge(pairs, uniquingKeysWith: { _, new in new }) } }
-            return (events, isDone)
+            return (lease, isDone)
         }
     }
 

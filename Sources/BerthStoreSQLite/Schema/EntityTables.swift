@@ -5,16 +5,24 @@ import Foundation
 import GRDB
 
 enum EntityTables {
-    /// Columns every record has; names no field may take.
-    static let common = [
-        "id", "connection", "external_id", "created", "updated", "source_time", "deleted", "seen_run", "raw",
-    ]
+    /// No two entities share a table: `$`, which SQL allows and names don't, stands for `-`.
+    static func table(_ name: EntityName) -> String { "entity_\(name.text.replacing("-", with: "$"))" }
 
-    static func table(_ name: EntityName) -> String { "entity_\(name.text.replacing("-", with: "_"))" }
+    /// An index's name is no table's, and no other index's: fields hold no `$`.
+    private static func index(_ name: EntityName, _ field: String) -> String { "index_\(name.text.replacing("-", with: "$"))$\(field)" }
 
-    /// Creates or widens the entity's table; answers whether anything changed. Call inside a transaction.
+    /// Creates or widens the entity's table; answers whether anything changed. Call inside a transaction. Throws `invalid` or
+    /// `conflict` for what is wrong with the entity itself; everything else is the store's trouble.
     static func define(_ entity: EntityDefinition, in database: Database) throws -> Bool {
         try check(entity)
+        do { return try change(to: entity, in: database) } catch let error as DatabaseError where error.resultCode == .SQLITE_ERROR {
+            // What SQL itself refuses, such as more columns than a table takes.
+            throw BerthError(
+                .invalid, "entity '\(entity.name)' can't be a table: \(error.message ?? "\(error)")", hint: "give it other or fewer fields")
+        }
+    }
+
+    private static func change(to entity: EntityDefinition, in database: Database) throws -> Bool {
         let stored = try String.fetchOne(database, sql: "SELECT definition FROM entity WHERE name = ?", arguments: [entity.name.text])
         let text = try encode(entity)
         guard stored != text else { return false }
@@ -41,11 +49,7 @@ enum EntityTables {
         for field in entity.fields where !known.contains(where: { $0.name == field.name }) {
             try database.execute(sql: "ALTER TABLE \(table) ADD COLUMN \"\(field.name)\" \(columnType(field.type))")
         }
-        for field in entity.fields where field.isIndexed {
-            try database.execute(
-                sql: "CREATE INDEX IF NOT EXISTS \(table)_\(field.name) ON \(table) (\"\(field.name)\") WHERE \"\(field.name)\" IS NOT NULL"
-            )
-        }
+        for field in entity.fields where field.isIndexed { try makeIndex(entity.name, field.name, database) }
         // A field that a newer manifest no longer names keeps its column and stays readable.
         let merged = EntityDefinition(
             name: entity.name, fields: entity.fields + known.filter { old in !entity.fields.contains { $0.name == old.name } })
@@ -53,6 +57,29 @@ enum EntityTables {
             sql: "INSERT INTO entity (name, definition) VALUES (?, ?) ON CONFLICT DO UPDATE SET definition = excluded.definition",
             arguments: [entity.name.text, try encode(merged)])
         return true
+    }
+
+    private static func makeIndex(_ entity: EntityName, _ field: String, _ database: Database) throws {
+        try database.execute(
+            sql: "CREATE INDEX IF NOT EXISTS \(index(entity, field)) ON \(table(entity)) (\"\(field)\") WHERE \"\(field)\" IS NOT NULL")
+    }
+
+    /// Brings tables and indexes of earlier versions, where `a-b` and `a_b` were one table and an index could be called like one, to
+    /// the names they have now.
+    static func rename(_ database: Database) throws {
+        for entity in try all(database) {
+            let table = table(entity.name)
+            let old = "entity_\(entity.name.text.replacing("-", with: "_"))"
+            if old != table, try !database.tableExists(table) { try database.execute(sql: "ALTER TABLE \(old) RENAME TO \(table)") }
+            let indexes = try String.fetchAll(
+                database, sql: "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", arguments: [table])
+            var fields = Set(entity.fields.filter(\.isIndexed).map(\.name))
+            for name in indexes {
+                fields.formUnion(try String.fetchAll(database, sql: "SELECT name FROM pragma_index_info(?)", arguments: [name]))
+                try database.execute(sql: "DROP INDEX \"\(name)\"")
+            }
+            for field in fields.sorted() { try makeIndex(entity.name, field, database) }
+        }
     }
 
     static func all(_ database: Database) throws -> [EntityDefinition] {
@@ -70,15 +97,10 @@ enum EntityTables {
     }
 
     private static func check(_ entity: EntityDefinition) throws {
-        for field in entity.fields {
-            let isName = field.name.wholeMatch(of: /[a-z][a-z0-9_]{0,62}/) != nil
-            let reserved =
-                common.contains(field.name) || ["workspace", "provider", "created_at", "updated_at", "deleted_at"].contains(field.name)
-            guard isName, !reserved else {
-                throw BerthError(
-                    .invalid, "entity '\(entity.name)': '\(field.name)' can't be a field's name",
-                    hint: "a-z, 0-9 and _, beginning with a letter, and none of the common columns")
-            }
+        for field in entity.fields where !FieldDefinition.isName(field.name) {
+            throw BerthError(
+                .invalid, "entity '\(entity.name)': '\(field.name)' can't be a field's name",
+                hint: "a-z, 0-9 and _, beginning with a letter, and none of what every record has")
         }
     }
 

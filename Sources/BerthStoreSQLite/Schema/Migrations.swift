@@ -12,8 +12,15 @@ import BerthModel
 import GRDB
 
 enum Migrations {
+    /// What a step does.
+    enum Step: ExpressibleByStringLiteral, Sendable {
+        case sql(String)
+        case code(@Sendable (Database) throws -> Void)
+        init(stringLiteral sql: String) { self = .sql(sql) }
+    }
+
     /// One step from version `number - 1`.
-    static let steps: [String] = [
+    static let steps: [Step] = [
         """
         CREATE TABLE connection (
           number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, provider TEXT NOT NULL, workspace TEXT NOT NULL, name TEXT NOT NULL,
@@ -87,10 +94,10 @@ enum Migrations {
           WHEN NEW.sequence <> -1 AND NEW.sequence <= (SELECT max(sequence) FROM audit)
           BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
         """,
+        // Two entities' tables and indexes can't have one name.
+        .code(EntityTables.rename),
     ]
 
-    /// Brings the schema up to this program's version. `backup` is called before the first change of a database that
-    /// already holds data.
     /// A database of something else gets no tables of ours; an empty one has none yet.
     static func refuseForeign(_ database: Database, path: String?) throws {
         let tables = try String.fetchAll(database, sql: "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
@@ -102,6 +109,8 @@ enum Migrations {
         }
     }
 
+    /// Brings the schema up to this program's version. `backup` is called before the first change of a database that
+    /// already holds data.
     static func apply(_ database: Database, backup: (Int) throws -> Void) throws {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         guard version <= steps.count else {
@@ -114,7 +123,10 @@ enum Migrations {
         if version > 0 { try backup(version) }
         for (index, step) in steps.enumerated().dropFirst(version) {
             try database.inTransaction(.immediate) {
-                try database.execute(sql: step)
+                switch step {
+                case .sql(let sql): try database.execute(sql: sql)
+                case .code(let run): try run(database)
+                }
                 try database.execute(sql: "PRAGMA user_version = \(index + 1)")
                 return .commit
             }

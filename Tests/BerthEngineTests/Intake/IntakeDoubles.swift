@@ -52,7 +52,9 @@ final class MemoryInbox: InboxStore, AuditStore {
     func audit(_ entries: [AuditEntry]) async throws(BerthError) { kept.withLock { $0.audits += entries } }
 
     private var unused: BerthError { BerthError(.unsupported, "not part of intake") }
-    func leaseEvents(of connection: ConnectionID, limit: Int, now: Timestamp) async throws(BerthError) -> [Event] { throw unused }
+    func leaseEvents(of connection: ConnectionID, within bounds: LeaseBounds, now: Timestamp) async throws(BerthError) -> EventLease {
+        throw unused
+    }
     func connectionsWithDueEvents(now: Timestamp) async throws(BerthError) -> [ConnectionID] { throw unused }
     func nextEventDue(after now: Timestamp) async throws(BerthError) -> Timestamp? { throw unused }
     func settle(_ settlements: [EventSettlement], now: Timestamp) async throws(BerthError) -> SettleReceipt { throw unused }
