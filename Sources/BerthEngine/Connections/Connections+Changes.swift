@@ -1,7 +1,7 @@
 // What people change of connections: made, changed, paused, removed. Each in its turn, each one transaction.
 
 public import BerthModel
-public import BerthSeams
+import BerthSeams
 
 extension Connections {
     /// A connection that was just made or changed, with what is shown only now.
