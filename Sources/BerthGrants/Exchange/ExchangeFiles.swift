@@ -21,7 +21,7 @@ struct ExchangeFiles: Sendable {
     }
 
     /// More than the largest answer needs: 1 MiB of body in base64, its headers, the seal.
-    private static let roomBytes = 2 << 20
+    static let roomBytes = 2 << 20
 
     func path(_ connection: ConnectionID, _ kind: Kind) -> String { "\(folder)/\(connection).\(kind.rawValue)" }
 

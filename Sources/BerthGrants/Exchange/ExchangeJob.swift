@@ -142,8 +142,11 @@ public struct ExchangeReply: Codable, Sendable {
 
     /// Sealed for the time between the exchange and the database.
     public func sealed(with key: [UInt8], connection: String) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        // Or base64 would double at worst.
+        encoder.outputFormatting = .withoutEscapingSlashes
         let box = try AES.GCM.seal(
-            Array(try JSONEncoder().encode(self)), using: SymmetricKey(data: key), authenticating: Array("exchange/\(connection)".utf8))
+            Array(try encoder.encode(self)), using: SymmetricKey(data: key), authenticating: Array("exchange/\(connection)".utf8))
         guard let combined = box.combined else { throw BerthError(.internal, "an answer could not be sealed") }
         return Array(combined)
     }
