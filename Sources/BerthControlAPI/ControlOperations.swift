@@ -113,6 +113,8 @@ public protocol ControlOperations: Sendable {
     func listEvents(_ query: ListQuery, deadLetters: Bool, _ caller: Caller) async throws(BerthError) -> List<EventView>
     /// `GET /v1/events/{id}`
     func showEvent(_ id: String, _ caller: Caller) async throws(BerthError) -> EventView
+    /// `POST /v1/events/{id}/cancel`
+    func cancelEvent(_ id: String, _ caller: Caller) async throws(BerthError) -> EventView
     /// `POST /v1/events/{id}/replay`, `POST /v1/events/replay`, `POST /v1/dead-letters/redrive`
     func replay(_ filter: ReplayFilter, deadLettersOnly: Bool, _ caller: Caller) async throws(BerthError) -> Replay
 

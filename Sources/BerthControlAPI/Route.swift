@@ -64,7 +64,7 @@ public struct Route: Sendable, Hashable {
         case checkConnection, connectConnection, completeConnection, disconnectConnection, pauseConnection, resumeConnection
         case resetCircuit, clearCache, syncStream, performAction
         case listRuns, showRun, cancelRun
-        case listEvents, showEvent, replayEvent, replayEvents
+        case listEvents, showEvent, replayEvent, replayEvents, cancelEvent
         case listRecords, showRecord
         case listDeadLetters, redriveDeadLetters
         case feed, listRequests, listAudit, setLogLevel, backup, rotateVault
@@ -139,6 +139,7 @@ public struct Route: Sendable, Hashable {
             ] + paging),
         Route("GET", "/v1/events/{id}", .operate, .showEvent, "One delivery with headers and body", response: "Event"),
         Route("POST", "/v1/events/{id}/replay", .operate, .replayEvent, "Process a settled delivery again", response: "Replay"),
+        Route("POST", "/v1/events/{id}/cancel", .operate, .cancelEvent, "Give a delivery up that waits for an attempt", response: "Event"),
         Route(
             "POST", "/v1/events/replay", .operate, .replayEvents, "Process settled deliveries again, by filter", request: "ReplayFilter",
             response: "Replay"),

@@ -22,9 +22,9 @@ public protocol InboxStore: Sendable {
     func event(_ id: EventID) async throws(BerthError) -> Event?
     /// Newest first; bodies and headers left out.
     func events(_ filter: EventFilter, page: PageRequest) async throws(BerthError) -> Page<Event>
-    /// Makes settled events available again, attempts set back; answers which.
+    /// Makes settled events available again, attempts set back; answers which. Those of removed connections are left.
     func replay(_ filter: EventFilter, limit: Int, dryRun: Bool, now: Timestamp) async throws(BerthError) -> [EventID]
-    /// Gives a waiting event up.
+    /// Gives a waiting event up; false when it does not wait.
     func cancelEvent(_ id: EventID, now: Timestamp) async throws(BerthError) -> Bool
     /// Events per state, for metrics.
     func queueDepths() async throws(BerthError) -> [EventState: Int]

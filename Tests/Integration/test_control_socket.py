@@ -440,6 +440,8 @@ class Document(unittest.TestCase):
         self.ask("POST", "/v1/events/replay", {"dry_run": True}, expect=200)
         self.ask("POST", "/v1/dead-letters/redrive", {"dry_run": True}, expect=200)
         self.ask("POST", "/v1/connections/{id}/pause", {}, expect=200, id=one["id"])
+        self.berthd.webhook(path + f"?event=call_end&call_uuid={uuid.uuid4()}", method="GET")
+        self.ask("POST", "/v1/events/{id}/cancel", {}, expect=200, id=self.berthd.get("/v1/events?state=available")["items"][0]["id"])
         self.ask("POST", "/v1/connections/{id}/resume", {}, expect=200, id=one["id"])
         self.ask("POST", "/v1/connections/{id}/reset-circuit", {}, expect=200, id=one["id"])
         self.ask("PATCH", "/v1/connections/{id}", {"streams": {"numbers": {"schedule": "every 2h"}}}, expect=200, id=one["id"])

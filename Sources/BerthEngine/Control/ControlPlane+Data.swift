@@ -64,6 +64,23 @@ extension ControlPlane {
         return EventView(event, withContents: true)
     }
 
+    public func cancelEvent(_ id: String, _ caller: Caller) async throws(BerthError) -> EventView {
+        guard let eventID = EventID(id), let event = try await store.event(eventID) else {
+            throw BerthError(.notFound, "there is no event '\(id)'", hint: "berthctl event list")
+        }
+        let isCancelled = try await store.cancelEvent(eventID, now: clock.now())
+        let now = try await store.event(eventID) ?? event
+        guard isCancelled else {
+            throw BerthError(
+                .conflict, "event \(id) is \(now.state.rawValue): only events that wait are cancelled",
+                hint: now.state == .running ? "try again when its attempt has ended" : "berthctl event show \(id)")
+        }
+        try await audit("event.cancelled", caller, event.connection, id)
+        // What waited behind it is due now.
+        dispatchSignal.raise(event.connection)
+        return EventView(now, withContents: false)
+    }
+
     public func replay(_ request: ReplayFilter, deadLettersOnly: Bool, _ caller: Caller) async throws(BerthError) -> Replay {
         var filter = EventFilter(
             ids: request.ids, provider: request.provider, kind: request.kind, states: deadLettersOnly ? [.discarded] : request.states,
@@ -76,6 +93,11 @@ extension ControlPlane {
         if let id = request.ids?.first, request.ids?.count == 1, events.isEmpty {
             guard let event = try await store.event(id) else {
                 throw BerthError(.notFound, "there is no event '\(id)'", hint: "berthctl event list")
+            }
+            guard connections.directory.connection(event.connection) != nil else {
+                throw BerthError(
+                    .conflict, "event \(id) can't be replayed: its connection was removed",
+                    hint: "berthctl event show \(id) has what was delivered")
             }
             throw BerthError(
                 .conflict, "event \(id) is \(event.state.rawValue): only settled events are replayed", hint: "berthctl event show \(id)")

@@ -3,7 +3,8 @@
 //   available --lease--> running --ok/unsupported--> completed
 //       ^                   |--retry, daemon or worker died--> retryable --due--> (leased again)
 //       |                   |--invalid, attempts used up--> discarded (dead letter)
-//       +---- replay -------+-- any end state;   cancelled: a person gave it up
+//       +---- replay -------+-- any end state;   cancelled: a person gave it up,
+//                                               or its connection was removed
 
 /// Where an event stands.
 public enum EventState: String, Sendable, Codable, Hashable, CaseIterable {
@@ -17,7 +18,7 @@ public enum EventState: String, Sendable, Codable, Hashable, CaseIterable {
     case scheduled
     /// Processed; its effects are durable.
     case completed
-    /// Given up by a person.
+    /// Given up by a person, or its connection was removed.
     case cancelled
     /// Dead letter: attempts used up, or invalid.
     case discarded

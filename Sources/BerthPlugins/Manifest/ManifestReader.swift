@@ -326,7 +326,8 @@ public struct ManifestReader: Sendable {
                 let fieldName = try field.requiredText("name", max: 64)
                 guard !FieldDefinition.reservedNames.contains(fieldName) else {
                     throw field.refusal(
-                        "name", "\"\(fieldName)\" is what every record has already", hint: "give the field another name: \(name)_\(fieldName)")
+                        "name", "\"\(fieldName)\" is what every record has already",
+                        hint: "give the field another name: \(name)_\(fieldName)")
                 }
                 guard FieldDefinition.isName(fieldName), !fields.contains(where: { $0.name == fieldName }) else {
                     throw field.refusal(

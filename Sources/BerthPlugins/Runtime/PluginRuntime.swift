@@ -372,9 +372,11 @@ public final class PluginRuntime: PluginHost {
             if isUnfit, plugin.previous == nil {
                 plugin.quarantinedUntil = .now + configuration.quarantineWindow
                 plugin.problem = BerthError(
-                    "plugin_quarantined", "\(plugin.deaths.count) workers died on different work within \(configuration.quarantineWindow)",
-                    hint: "berthctl dead-letter list shows what it died of; install another version, or berthctl plugin reload \(id); "
-                        + "it gets another chance by itself after \(configuration.quarantineWindow)"
+                    "plugin_quarantined",
+                    "\(plugin.deaths.count) workers died on different work within \(configuration.quarantineWindow): "
+                        + Set(plugin.deaths.map(\.blamed)).sorted().joined(separator: ", ") + "; the last one \(death.text)",
+                    hint: "install another version, or berthctl plugin reload \(id); it gets another chance by itself after "
+                        + "\(configuration.quarantineWindow); the log has every death"
                 )
             }
             installed[id] = plugin

@@ -102,6 +102,7 @@ struct ControlDispatch: Sendable {
             var filter = ReplayFilter()
             filter.ids = [id]
             return .json(.ok, try await operations.replay(filter, deadLettersOnly: false, caller))
+        case .cancelEvent: return .json(.ok, try await operations.cancelEvent(try call.parameter("id"), caller))
         case .replayEvents:
             return .json(.ok, try await operations.replay(try call.decode(ReplayFilter.self), deadLettersOnly: false, caller))
         case .redriveDeadLetters:

@@ -14,6 +14,8 @@ extension SQLiteStore {
         // before the first statement changes anything.
         queue.write(isIsolated: false, isDelivery: true, answer) { writer in
             let owner = try writer.owner(delivery.connection)
+            // Nobody would ever process it.
+            guard !owner.isRemoved else { throw BerthError(.notFound, "connection \(delivery.connection) was removed") }
             let mark = try writer.statement(
                 "INSERT INTO dedup (connection, key, event, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")
             let id = delivery.id.description

@@ -31,7 +31,8 @@ extension SQLiteStore {
     public func replay(_ filter: EventFilter, limit: Int, dryRun: Bool, now: Timestamp) async throws(BerthError) -> [EventID] {
         let found = try await read { database in
             var query = ReadQuery(
-                "SELECT e.id FROM event e JOIN connection c ON c.number = e.connection WHERE (e.state >= 4 OR e.state = 2)")
+                "SELECT e.id FROM event e JOIN connection c ON c.number = e.connection WHERE (e.state >= 4 OR e.state = 2) AND c.removed IS NULL"
+            )
             Self.append(filter, to: &query)
             query.append(" ORDER BY e.sequence LIMIT ?", Int64(max(1, limit)))
             return try query.all(database) { EventID($0.text(0)) }.compactMap { $0 }
@@ -45,7 +46,7 @@ extension SQLiteStore {
                 let update = try writer.statement(
                     """
                     UPDATE event SET state = 0, attempt = 0, deaths = 0, due = ?2, settled = NULL, unsupported = 0, failure = NULL
-                    WHERE id = ?1 AND state >= 4
+                    WHERE id = ?1 AND state >= 4 AND (SELECT removed FROM connection WHERE number = event.connection) IS NULL
                     """)
                 // What waits for its next attempt has it now.
                 let hasten = try writer.statement("UPDATE event SET due = ?2 WHERE id = ?1 AND state = 2")
@@ -64,9 +65,12 @@ extension SQLiteStore {
 
     public func cancelEvent(_ id: EventID, now: Timestamp) async throws(BerthError) -> Bool {
         try await queue.write { writer in
-            let update = try writer.statement("UPDATE event SET state = 5, settled = ?2 WHERE id = ?1 AND state IN (0, 2, 3)")
+            let update = try writer.statement(
+                "UPDATE event SET state = 5, settled = ?2, failure = coalesce(failure, ?3) WHERE id = ?1 AND state IN (0, 2, 3)")
             update.bind(1, id.description)
             update.bind(2, now.milliseconds)
+            // Why it waited, if it has failed before, says more.
+            update.bind(3, try FailureText.encode(AttemptFailure(.cancelled, "given up by a person")))
             guard try update.run() == 1 else { return false }
             let find = try writer.statement("SELECT connection, ordering FROM event WHERE id = ?1")
             find.bind(1, id.description)

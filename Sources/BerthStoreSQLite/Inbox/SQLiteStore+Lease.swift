@@ -6,7 +6,8 @@ import GRDB
 import Synchronization
 
 extension SQLiteStore {
-    public func leaseEvents(of connection: ConnectionID, within bounds: LeaseBounds, now: Timestamp) async throws(BerthError) -> EventLease {
+    public func leaseEvents(of connection: ConnectionID, within bounds: LeaseBounds, now: Timestamp) async throws(BerthError) -> EventLease
+    {
         // Each step moves a bounded number of rows, so that a long line behind a blocked head holds intake up for moments only.
         while true {
             let (lease, isDone) = try await leaseStep(of: connection, bounds, now: now)

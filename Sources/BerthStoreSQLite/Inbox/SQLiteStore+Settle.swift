@@ -26,6 +26,7 @@ extension SQLiteStore {
         let connection: ConnectionID
         let owner: Int64
         let ordering: String?
+        let isRemoved: Bool
     }
 
     /// The event's row if this epoch still holds it.
@@ -34,14 +35,14 @@ extension SQLiteStore {
         if let sequence {
             find = try writer.statement(
                 """
-                SELECT e.sequence, c.id, e.connection, e.ordering FROM event e JOIN connection c ON c.number = e.connection
+                SELECT e.sequence, c.id, e.connection, e.ordering, c.removed FROM event e JOIN connection c ON c.number = e.connection
                 WHERE e.sequence = ?1 AND e.state = 1 AND e.epoch = ?2
                 """)
             find.bind(1, sequence)
         } else {
             find = try writer.statement(
                 """
-                SELECT e.sequence, c.id, e.connection, e.ordering FROM event e JOIN connection c ON c.number = e.connection
+                SELECT e.sequence, c.id, e.connection, e.ordering, c.removed FROM event e JOIN connection c ON c.number = e.connection
                 WHERE e.id = ?1 AND e.state = 1 AND e.epoch = ?2
                 """)
             find.bind(1, event.description)
@@ -49,7 +50,9 @@ extension SQLiteStore {
         find.bind(2, writer.epoch)
         return try find.first { row in
             guard let connection = ConnectionID(row.text(1)) else { throw BerthError("store_corrupt", "unreadable connection id") }
-            return Held(sequence: row.int64(0), connection: connection, owner: row.int64(2), ordering: row.optionalText(3))
+            return Held(
+                sequence: row.int64(0), connection: connection, owner: row.int64(2), ordering: row.optionalText(3),
+                isRemoved: !row.isNull(4))
         }
     }
 
@@ -76,6 +79,8 @@ extension SQLiteStore {
             try end(held, state: .completed, isUnsupported: false, failure: nil, now, writer)
         case .unsupported:
             try end(held, state: .completed, isUnsupported: true, failure: nil, now, writer)
+        case .retry where held.isRemoved, .release where held.isRemoved:
+            try end(held, state: .cancelled, isUnsupported: false, failure: Writer.removal, now, writer)
         case .retry(let at, let failure):
             let update = try writer.statement(
                 "UPDATE event SET state = 2, due = ?2, failure = ?3, deaths = deaths + ?4, epoch = NULL WHERE sequence = ?1")

@@ -3,6 +3,7 @@
 public import BerthModel
 public import BerthSeams
 import GRDB
+import Logging
 
 extension SQLiteStore {
     public func insertConnection(_ connection: Connection, secrets: SealedChange = SealedChange(), audit: [AuditEntry] = [])
@@ -37,15 +38,23 @@ extension SQLiteStore {
 
     public func deleteConnection(_ id: ConnectionID) async throws(BerthError) -> Bool {
         let now = clock.now()
-        return try await queue.write { writer in
+        let (isGone, hasMore) = try await queue.write { writer in
             let update = try writer.statement(
                 "UPDATE connection SET removed = ?2, status = 'disconnected' WHERE id = ?1 AND removed IS NULL")
             update.bind(1, id.description)
             update.bind(2, now.milliseconds)
-            guard try update.run() == 1 else { return false }
+            guard try update.run() == 1 else { return (false, false) }
             try writer.apply(SealedChange(removesAll: true), of: id, now: now)
-            return true
+            writer.forgetOwner(id)
+            return (true, try writer.endEvents(ofRemoved: try writer.owner(id).number, now))
         }
+        if hasMore {
+            // The connection is gone whatever becomes of this; what is left is ended with the next pruning.
+            do throws(BerthError) { try await endEventsOfRemovedConnections(now: now) } catch {
+                logger.error("events of a removed connection still wait", metadata: ["connection": "\(id)", "error": "\(error)"])
+            }
+        }
+        return isGone
     }
 
     public func connections() async throws(BerthError) -> [Connection] {

@@ -66,6 +66,7 @@ extension SQLiteStore {
 
     public func prune(_ retention: Retention, now: Timestamp) async throws(BerthError) -> Int {
         func past(days: Int) -> Int64 { now.milliseconds - Int64(days) * 86_400_000 }
+        try await endEventsOfRemovedConnections(now: now)
         // The trigger on the audit log lets only what is past this go.
         try await queue.write { writer in
             let update = try writer.statement("UPDATE audit_retention SET before = ?1")

@@ -72,7 +72,8 @@ enum EntityTables {
             let old = "entity_\(entity.name.text.replacing("-", with: "_"))"
             if old != table, try !database.tableExists(table) { try database.execute(sql: "ALTER TABLE \(old) RENAME TO \(table)") }
             let indexes = try String.fetchAll(
-                database, sql: "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", arguments: [table])
+                database, sql: "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL",
+                arguments: [table])
             var fields = Set(entity.fields.filter(\.isIndexed).map(\.name))
             for name in indexes {
                 fields.formUnion(try String.fetchAll(database, sql: "SELECT name FROM pragma_index_info(?)", arguments: [name]))

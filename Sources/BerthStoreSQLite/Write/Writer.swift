@@ -26,6 +26,7 @@ final class Writer {
         let number: Int64
         let provider: ProviderName
         let workspace: WorkspaceName
+        let isRemoved: Bool
     }
 
     private struct StaticKey: Hashable {
@@ -105,17 +106,23 @@ final class Writer {
     /// The owner of rows of a connection, also of a removed one.
     func owner(_ id: ConnectionID) throws -> Owner {
         if let owner = owners[id] { return owner }
-        let find = try statement("SELECT number, provider, workspace FROM connection WHERE id = ?1")
+        let find = try statement("SELECT number, provider, workspace, removed FROM connection WHERE id = ?1")
         find.bind(1, id.description)
         let owner = try find.first { row in
             guard let provider = ProviderName(row.text(1)), let workspace = WorkspaceName(row.text(2)) else {
                 throw BerthError("store_corrupt", "connection \(id) has an unreadable row")
             }
-            return Owner(number: row.int64(0), provider: provider, workspace: workspace)
+            return Owner(number: row.int64(0), provider: provider, workspace: workspace, isRemoved: !row.isNull(3))
         }
         guard let owner else { throw BerthError(.notFound, "there is no connection \(id)", hint: "berthctl connection list") }
         owners[id] = owner
         return owner
+    }
+
+    /// The connection's row has changed: it is looked up anew, also when the change is undone.
+    func forgetOwner(_ id: ConnectionID) {
+        owners[id] = nil
+        onRollback { [unowned self] in owners[id] = nil }
     }
 
     /// Appends a notice; answers it with its sequence number.

@@ -1,4 +1,4 @@
-// event list|show|replay, record list|show, dead-letter list|redrive, action run
+// event list|show|replay|cancel, record list|show, dead-letter list|redrive, action run
 
 import ArgumentParser
 import BerthModel
@@ -28,7 +28,7 @@ private let eventColumns: [(heading: String, path: String)] = [
 
 struct EventCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "event", abstract: "Webhook deliveries.", subcommands: [List.self, Show.self, ReplayOne.self])
+        commandName: "event", abstract: "Webhook deliveries.", subcommands: [List.self, Show.self, ReplayOne.self, Cancel.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Deliveries, newest first.")
@@ -81,6 +81,17 @@ struct EventCommand: ParsableCommand {
                 body["limit"] = .integer(Int64(limit))
                 session.show(try session.ask("POST", "/v1/events/replay", .object(body)))
             }
+        }
+    }
+}
+
+extension EventCommand {
+    struct Cancel: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Give a delivery up that waits for an attempt.")
+        @OptionGroup var options: SessionOptions
+        @Argument(help: "Event id.") var id: String
+        func run() throws {
+            try Session.run(options) { $0.show(try $0.ask("POST", "/v1/events/\(Session.encoded(id))/cancel")) }
         }
     }
 }
