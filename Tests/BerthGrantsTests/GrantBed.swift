@@ -55,7 +55,7 @@ final class MockServer: Sendable {
         self.process = Mutex(process)
     }
 
-    func stop() { process.withLock { $0.terminate() } }
+    func stop() { process.withLock { _ = kill($0.processIdentifier, SIGKILL) } }
 
     private func ask(_ method: String, _ path: String, _ body: String? = nil) throws -> JSONValue {
         let curl = Process()

@@ -33,7 +33,8 @@ final class MockProcess: Sendable {
         output = pipe.fileHandleForReading
     }
 
-    deinit { if process.isRunning { process.terminate() } }
+    // Surely, since a test program that leaves one behind is waited for without end.
+    deinit { if process.isRunning { kill(process.processIdentifier, SIGKILL) } }
 
     /// SIGTERM; the exit status and the summary line.
     func stop() throws -> (status: Int32, summary: [String: Any]) {

@@ -39,12 +39,17 @@ struct MockRun {
         var logger = Logger(label: "berth-mock")
         logger.logLevel = .error
         let (signals, told) = AsyncStream.makeStream(of: Void.self)
-        let sources = [SIGTERM, SIGINT].map { number in
+        var sources: [any DispatchSourceSignal] = []
+        for number in [SIGTERM, SIGINT] {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number)
             source.setEventHandler { told.yield() }
-            source.resume()
-            return source
+            // Until it is registered the signal is lost, and the mock would outlive whoever started it.
+            await withCheckedContinuation { registered in
+                source.setRegistrationHandler { registered.resume() }
+                source.resume()
+            }
+            sources.append(source)
         }
         let (admin, plan) = (admin, plan)
         let application = Application(
