@@ -144,7 +144,8 @@ import Testing
         var begun = clock.now
         let patient = 60
         var (result, count) = try await tries(
-            get("/x"), { peer, _, number in number == 1 ? peer.answer(429, ["Retry-After": "1"]) : peer.answer(200) }, timeoutSeconds: patient)
+            get("/x"), { peer, _, number in number == 1 ? peer.answer(429, ["Retry-After": "1"]) : peer.answer(200) },
+            timeoutSeconds: patient)
         #expect(result.response?.status == 200)
         #expect(count == 2)
         #expect(clock.now - begun >= .seconds(1))
