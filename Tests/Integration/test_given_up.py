@@ -32,6 +32,10 @@ class GivenUp(unittest.TestCase):
 
     def test_the_events_of_a_removed_connection_end(self):
         # Would break: events that wait for ever for nobody, are counted as waiting, and are replayed into nothing.
+        dead = self.berthd.deliver(self.connection, {"id": "dead", "mode": "read-file"})
+        wait_for(lambda: self.berthd.event(dead)["state"] == "discarded", 10, "a dead letter")
+        queue = lambda: next(part for part in self.berthd.get("/v1/health")["parts"] if part["name"] == "queue")
+        self.assertEqual(queue()["status"], "degraded")
         done = self.berthd.deliver(self.connection, {"id": "done", "mode": "fine"})
         wait_for(lambda: self.berthd.event(done)["state"] == "completed", 10, "the first event")
         self.pause()
@@ -48,6 +52,9 @@ class GivenUp(unittest.TestCase):
             self.assertIn("connection was removed", answer.json["detail"])
         self.assertEqual(self.berthd.post("/v1/events/replay", {"ids": [*events, done]})["count"], 0)
         self.assertEqual(self.berthd.event(done)["state"], "completed")
+        # Its dead letter can still be read, and is nobody's to mend.
+        self.assertEqual(self.berthd.event(dead)["state"], "discarded")
+        self.assertEqual(queue()["status"], "ok")
 
     def test_a_person_cancels_an_event_that_waits(self):
         # Would break: ARCHITECTURE's promise that a person can take the head of a line away.

@@ -83,13 +83,17 @@ extension SQLiteStore {
 
     public func queueDepths() async throws(BerthError) -> [EventState: Int] {
         try await read { database in
-            // By the partial indexes: counting completed rows would read the whole table.
+            // By the partial indexes: counting completed rows would read the whole table. Dead letters of removed connections are nobody's
+            // to mend: they stay to be read, and worry nobody.
             let counts = [
                 "SELECT 0, count(*) FROM event INDEXED BY event_due WHERE state IN (0, 2, 3) AND state = 0",
                 "SELECT 2, count(*) FROM event INDEXED BY event_due WHERE state IN (0, 2, 3) AND state = 2",
                 "SELECT 3, count(*) FROM event INDEXED BY event_due WHERE state IN (0, 2, 3) AND state = 3",
                 "SELECT 1, count(*) FROM event INDEXED BY event_running WHERE state = 1",
-                "SELECT 6, count(*) FROM event INDEXED BY event_dead WHERE state = 6",
+                """
+                SELECT 6, count(*) FROM event INDEXED BY event_dead
+                WHERE state = 6 AND connection NOT IN (SELECT number FROM connection WHERE removed IS NOT NULL)
+                """,
             ].joined(separator: " UNION ALL ")
             let rows = try ReadQuery(counts).all(database) { (EventRow.states[Int($0.int64(0))], Int($0.int64(1))) }
             return Dictionary(uniqueKeysWithValues: rows)
