@@ -18,6 +18,12 @@ extension SQLiteStore {
                     hint: "make it and give it to the daemon's user, or set [store] url")
             }
         }
+        // A new database beside an old log would wipe what was accepted and stands in the log alone.
+        if !FileManager.default.fileExists(atPath: path), (FileIdentity.size(path + "-wal") ?? 0) > 0 {
+            throw BerthError(
+                "store_file_gone", "the database \(path) is gone, but its log \(path)-wal is there and holds accepted events",
+                hint: "move the database back beside its log; or, to go on from a backup: berthd --config FILE --restore BACKUP")
+        }
         let file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else {
             throw BerthError(

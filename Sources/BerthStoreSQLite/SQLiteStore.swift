@@ -79,7 +79,10 @@ public final class SQLiteStore: Store {
         let now = clock.now()
         epochNumber = try await pool.write { [epoch] database in try Self.begin(epoch, at: now, database) }
         space = SpaceGuard(folder: (path as NSString).deletingLastPathComponent, ballastBytes: limits.ballastBytes, logger: logger)
-        queue = WriteQueue(pool: pool, queueMax: limits.queueMax, onDamage: { [mark] in mark.leave($0) }) { [epochNumber] database in
+        queue = WriteQueue(
+            pool: pool, queueMax: limits.queueMax, onDamage: { [mark] in mark.leave($0) },
+            absence: { [opened] in Self.absence(of: opened, at: path) }
+        ) { [epochNumber] database in
             Writer(database: database, epoch: epochNumber, clock: clock, entropy: entropy)
         }
         try await define(EntityDefinition.builtIn)
@@ -108,18 +111,21 @@ public final class SQLiteStore: Store {
 
     /// Looks whether the file is still where it was; answers whether that has changed, with what is wrong now.
     public func lookAtFile() -> (hasChanged: Bool, problem: BerthError?) {
-        let now = FileIdentity(path)
-        let problem =
-            now == opened
-            ? nil
-            : BerthError(
-                "store_file_gone", "the database file \(path) was \(now == nil ? "removed" : "replaced") while berthd has it open",
-                hint: "berthctl backup /path/new.db saves what it holds, as long as berthd runs; then stop berthd and restore that. "
-                    + "Deliveries are refused until then")
+        let problem = Self.absence(of: opened, at: path)
         return absence.withLock { known in
             defer { known = problem }
             return ((known == nil) != (problem == nil), problem)
         }
+    }
+
+    /// What is wrong when another file, or none, stands where the opened one was.
+    private static func absence(of opened: FileIdentity?, at path: String) -> BerthError? {
+        let now = FileIdentity(path)
+        guard now != opened else { return nil }
+        return BerthError(
+            "store_file_gone", "the database file \(path) was \(now == nil ? "removed" : "replaced") while berthd has it open",
+            hint: "berthctl backup /path/new.db saves what it holds, as long as berthd runs; then stop berthd and restore that. "
+                + "Deliveries are refused until then")
     }
 
     /// Waits for running writes and closes; later calls throw.

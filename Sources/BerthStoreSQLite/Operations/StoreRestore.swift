@@ -56,14 +56,15 @@ public enum StoreRestore {
 
     /// Another name for what is there, with its log, before the log goes: nothing is lost whenever this ends.
     private static func setAside(_ path: String, _ now: Timestamp) throws -> String? {
-        guard FileManager.default.fileExists(atPath: path) else { return nil }
         let kept = "\(path).before-restore-\(now.milliseconds)"
-        for suffix in ["", "-wal"] where FileManager.default.fileExists(atPath: path + suffix) {
+        // A log whose database is gone as well: it would be written over the restored one.
+        let there = ["", "-wal"].filter { FileManager.default.fileExists(atPath: path + $0) }
+        for suffix in there {
             guard link(path + suffix, kept + suffix) == 0 else { throw failed("link \(kept + suffix)") }
         }
         try sync((path as NSString).deletingLastPathComponent)
         try remove([path + "-wal", path + "-shm"])
-        return kept
+        return there.isEmpty ? nil : kept
     }
 
     private static func remove(_ paths: [String]) throws {

@@ -37,12 +37,15 @@ final class WriteQueue: @unchecked Sendable {
     private let ended = DispatchSemaphore(value: 0)
     private let makeWriter: (Database) throws -> Writer
     private let onDamage: (BerthError) -> Void
+    private let absence: () -> BerthError?
 
     init(
-        pool: DatabasePool, queueMax: Int, onDamage: @escaping (BerthError) -> Void, makeWriter: @escaping (Database) throws -> Writer
+        pool: DatabasePool, queueMax: Int, onDamage: @escaping (BerthError) -> Void, absence: @escaping () -> BerthError?,
+        makeWriter: @escaping (Database) throws -> Writer
     ) {
         self.pool = pool
         self.onDamage = onDamage
+        self.absence = absence
         self.queueMax = queueMax
         self.makeWriter = makeWriter
         let thread = Thread { [weak self] in self?.runWriter() }
@@ -143,7 +146,14 @@ final class WriteQueue: @unchecked Sendable {
     }
 
     /// One transaction. Each isolated job stands in a savepoint of its own.
-    private func perform(_ jobs: [Job], _ writer: inout Writer?) {
+    private func perform(_ all: [Job], _ writer: inout Writer?) {
+        var jobs = all
+        // Into a file that nobody will find again nothing is accepted; what goes on in it may end.
+        if jobs.contains(where: \.isDelivery), let problem = absence() {
+            for job in jobs where job.isDelivery { job.finish(problem) }
+            jobs.removeAll(where: \.isDelivery)
+            if jobs.isEmpty { return }
+        }
         var outcomes: [BerthError?] = Array(repeating: nil, count: jobs.count)
         do {
             try pool.writeWithoutTransaction { database in
