@@ -52,6 +52,7 @@ extension Connections {
             throw BerthError(.conflict, "the name '\(wished.name)' is taken", hint: "berthctl connection list shows the names in use")
         }
         let hasCredentials = draft.credentialFields != nil || draft.credentialKind != nil
+        if hasCredentials || draft.webhook?.secret != nil { try refuseWhileEnding(current) }
         let isDisconnected = current.status == .disconnected
         let isBack = isDisconnected && hasCredentials
         // A disconnected connection keeps no secrets, so a new key has to come with what brings it back.
@@ -81,6 +82,7 @@ extension Connections {
         let current = try existing(id)
         // Where there are no credentials to give, nothing else could bring it back.
         guard current.status != .disconnected || (!isPaused && current.credentialKind == nil) else { throw Self.disconnected(current) }
+        try refuseWhileEnding(current)
         let note = note(isPaused ? "connection.paused" : "connection.resumed", actor)
         let version = try await store.changeConnection(id, secrets: SealedChange()) { connection, _ in
             connection.status = isPaused ? .paused : .active

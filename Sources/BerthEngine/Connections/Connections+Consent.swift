@@ -12,6 +12,7 @@ extension Connections {
         defer { leave(id) }
         let connection = try existing(id)
         guard connection.status != .disconnected else { throw Self.disconnected(connection) }
+        try refuseWhileEnding(connection)
         let manifest = try manifest(of: connection.provider)
         guard let spec = InstanceFactory(host: host).credential(of: connection, manifest) else {
             throw BerthError(
@@ -44,11 +45,13 @@ extension Connections {
     }
 
     /// Cuts off: tokens are given back where the provider takes them, secrets are forgotten, webhooks get 410. Records stay. What is
-    /// changed while the provider is asked holds until then, but for the secrets.
+    /// changed while the provider is asked stays; credentials, pauses and consents are refused until it is done.
     public func disconnect(_ id: ConnectionID, actor: String) async throws(BerthError) -> Connection {
         let asked = try existing(id)
         let manifest = host.manifest(of: asked.provider)
         let spec = manifest.flatMap { InstanceFactory(host: host).credential(of: asked, $0) }
+        endings[id, default: 0] += 1
+        defer { endings[id] = endings[id].flatMap { $0 > 1 ? $0 - 1 : nil } }
         // Not in its turn: a provider may take 15 seconds for it.
         let problem = asked.status == .disconnected ? nil : await grants.end(id, spec)
         await enter(id)
@@ -69,7 +72,7 @@ extension Connections {
                 }
             }
         } catch {
-            if directory.connection(id)?.status != .disconnected { await grants.open(id) }
+            if directory.connection(id)?.status != .disconnected, endings[id] == 1 { await grants.open(id) }
             throw error
         }
         await publish(version)

@@ -27,6 +27,8 @@ public actor Connections {
     private var changes: [ConnectionID: Int] = [:]
     /// Who waits for a turn at a connection; an entry: somebody has it.
     private var turns: [ConnectionID: [CheckedContinuation<Void, Never>]] = [:]
+    /// Those whose disconnection is under way: what it will end is not given, begun or opened meanwhile.
+    var endings: [ConnectionID: Int] = [:]
     /// Called after any change.
     let onChange: @Sendable () -> Void
 
@@ -141,6 +143,14 @@ public actor Connections {
             hint: "berthctl connection set-credentials \(connection.name) brings it back\(consent)")
     }
 
+    /// What is answered 200 and then taken away by a disconnection that was asked for before would be a lie.
+    func refuseWhileEnding(_ connection: Connection) throws(BerthError) {
+        guard endings[connection.id] != nil else { return }
+        throw BerthError(
+            .conflict, "connection '\(connection.name)' is being disconnected, and its provider has not answered yet",
+            hint: "again when that is done: it takes two minutes at most", isRetryable: true)
+    }
+
     // MARK: turns
 
     /// Waits until nobody else changes the connection.
@@ -170,7 +180,7 @@ public actor Connections {
         changes[id, default: 0] += 1
         await forget(id)
         // Of one that is disconnected no token is asked for.
-        if version.connection.status != .disconnected { await grants.open(id) }
+        if version.connection.status != .disconnected, endings[id] == nil { await grants.open(id) }
         onChange()
     }
 
