@@ -48,19 +48,12 @@ public final class PluginRuntime: PluginHost {
     ) async throws(BerthError) -> PluginRuntime {
         let runtime = PluginRuntime(configuration, outbound: outbound, secrets: secrets, logger: logger, define: define)
         let found = runtime.readable(configuration.bundles())
-        let loaded = await withTaskGroup(of: (Int, Result<PluginGeneration, BerthError>).self) { group in
-            for (index, bundle) in found.enumerated() {
-                group.addTask {
-                    do throws(BerthError) { return (index, .success(try await runtime.bringUp(bundle))) } catch {
-                        return (index, .failure(error))
-                    }
-                }
-            }
-            return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
-        }
+        let loading = found.map { bundle in Task { await runtime.outcome(of: bundle) } }
+        var loaded: [Result<PluginGeneration, BerthError>] = []
+        for task in loading { loaded.append(await task.value) }
         // One after the other: of two that claim one entity it is always the same that gets it.
         for (index, bundle) in found.enumerated() {
-            guard let result = loaded[index] else { continue }
+            let result = loaded[index]
             do throws(BerthError) { _ = try await runtime.putInService(try result.get()) } catch {
                 if case .success = result, !error.isOfEntity {
                     await runtime.stop()
@@ -70,6 +63,10 @@ public final class PluginRuntime: PluginHost {
             }
         }
         return runtime
+    }
+
+    private func outcome(of bundle: PluginBundle) async -> Result<PluginGeneration, BerthError> {
+        do throws(BerthError) { return .success(try await bringUp(bundle)) } catch { return .failure(error) }
     }
 
     /// The bundles to load; the others are noted as refused.
