@@ -1,5 +1,6 @@
 """HTTP by hand over a raw socket: what a client library would never send."""
 
+import errno
 import socket
 import time
 import urllib.parse
@@ -40,8 +41,12 @@ class Wire:
             return False
 
     def end(self):
-        """No more from this side."""
-        self.socket.shutdown(socket.SHUT_WR)
+        """No more from this side. A peer that has refused what it read so far may be gone already; what it answered can still be read."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno not in (errno.ENOTCONN, errno.ECONNRESET):
+                raise
 
     def _fill(self):
         try:
