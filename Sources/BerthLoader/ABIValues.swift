@@ -9,6 +9,15 @@ struct ContractViolation: Error {
     init(_ what: String) { self.what = what }
 }
 
+/// What becomes of one emitted record.
+enum EmittedRecord {
+    case kept(item: Int?, RecordChange)
+    /// Kept, but for its original of so many bytes: a record is worth more than its original.
+    case keptWithoutOriginal(item: Int?, RecordChange, originalBytes: Int)
+    /// Too large for the store, as a provider's data may be without any fault of the plugin: what it belongs to cannot be processed.
+    case refused(item: Int?, AttemptFailure)
+}
+
 enum ABIValues {
     /// Largest texts and documents a plugin may pass.
     static let textMax = 4096
@@ -33,7 +42,7 @@ enum ABIValues {
         return text
     }
 
-    static func record(_ record: berth_record_v1, items: Int) throws(ContractViolation) -> (item: Int?, change: RecordChange) {
+    static func record(_ record: berth_record_v1, items: Int) throws(ContractViolation) -> EmittedRecord {
         // Exactly: records stand in an array, so that a longer one would put the next record where this host does not look.
         guard Int(record.struct_size) == MemoryLayout<berth_record_v1>.size else {
             throw ContractViolation("berth_record_v1.struct_size is \(record.struct_size)")
@@ -43,19 +52,37 @@ enum ABIValues {
         }
         let name = try text(record.stream, "a record's stream", max: 64)
         guard let stream = StreamName(name) else { throw ContractViolation("'\(name)' is no stream name") }
-        let key = try text(record.key, "a record's key", max: keyMax)
+        let item = try item(record.item, items)
+        let key = try text(record.key, "a record's key", max: textMax)
         guard !key.isEmpty else { throw ContractViolation("a record has an empty key") }
+        // Longer than any document the daemon takes in is no provider's data but a length that lies.
+        guard record.payload.len <= UInt64(bodyMax), record.raw.len <= UInt64(bodyMax) else {
+            throw ContractViolation("record '\(key)' has \(record.payload.len) bytes of payload and \(record.raw.len) of raw original")
+        }
+        guard key.utf8.count <= keyMax else {
+            return .refused(
+                item: item,
+                AttemptFailure(
+                    .invalidEvent, "a record of stream '\(name)' has an id of \(key.utf8.count) bytes; \(keyMax) are allowed"))
+        }
+        guard record.payload.len <= UInt64(payloadMax) else {
+            return .refused(
+                item: item,
+                AttemptFailure(
+                    .invalidEvent,
+                    "the fields of record '\(key)' of stream '\(name)' take \(record.payload.len) bytes; \(payloadMax) are allowed"))
+        }
         let payload = try bytes(record.payload, "a record's payload", max: payloadMax)
         guard kind == .delete || payload.first == UInt8(ascii: "{") else {
             throw ContractViolation("the payload of record '\(key)' is no JSON object")
         }
-        let raw = try bytes(record.raw, "a record's raw original", max: payloadMax)
-        return (
-            try item(record.item, items),
-            RecordChange(
-                kind: kind, stream: stream, externalID: key,
-                sourceTime: record.source_time == .min ? nil : Timestamp(milliseconds: record.source_time), payload: payload, raw: raw)
-        )
+        let isOriginalKept = record.raw.len <= UInt64(payloadMax)
+        let change = RecordChange(
+            kind: kind, stream: stream, externalID: key,
+            sourceTime: record.source_time == .min ? nil : Timestamp(milliseconds: record.source_time), payload: payload,
+            raw: isOriginalKept ? try bytes(record.raw, "a record's raw original", max: payloadMax) : [])
+        return isOriginalKept
+            ? .kept(item: item, change) : .keptWithoutOriginal(item: item, change, originalBytes: Int(record.raw.len))
     }
 
     static func item(_ item: UInt32, _ items: Int) throws(ContractViolation) -> Int? {

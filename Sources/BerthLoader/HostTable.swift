@@ -83,8 +83,24 @@ private func hostEmit(
         guard let records else { throw ContractViolation("emit was given no records") }
         var changes: [(item: Int?, change: RecordChange)] = []
         changes.reserveCapacity(Int(count))
-        for index in 0..<Int(count) { changes.append(try ABIValues.record(records[index], items: entry.itemCount)) }
-        return entry.delegate.emit(changes)
+        var isReadRefused = false
+        for index in 0..<Int(count) {
+            switch try ABIValues.record(records[index], items: entry.itemCount) {
+            case .kept(let item, let change): changes.append((item, change))
+            case .keptWithoutOriginal(let item, let change, let size):
+                entry.delegate.log(
+                    level: 2,
+                    message: "record '\(change.externalID)' of stream '\(change.stream)' is kept without its original of \(size) bytes; "
+                        + "\(ABIValues.payloadMax) are allowed")
+                changes.append((item, change))
+            case .refused(let item, let failure):
+                entry.refuse(item, failure)
+                if item == nil { isReadRefused = true }
+            }
+        }
+        // An event that is refused ends by itself when the batch does; the others of the batch go on. A read cannot go on.
+        let status = changes.isEmpty ? .ok : entry.delegate.emit(changes)
+        return status == .ok && isReadRefused ? .invalidEvent : status
     }
 }
 

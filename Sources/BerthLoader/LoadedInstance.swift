@@ -20,9 +20,29 @@ public final class LoadedInstance: @unchecked Sendable {
 
     /// Runs an operation: registers its handle, calls, ends the handle.
     private func run(_ delegate: any OperationDelegate, items: Int = 0, _ body: (berth_operation) -> Int32) -> AttemptStatus {
-        let handle = OperationTable.shared.begin(OperationTable.Entry(delegate, itemCount: items))
+        let (status, refused) = begin(delegate, items: items, body)
+        return refused[nil] ?? status
+    }
+
+    /// Runs an operation on a batch; a status per item, where `statuses` is what the plugin has written when `body` returns.
+    private func run(
+        _ delegate: any OperationDelegate, _ statuses: inout [Int32], _ body: (berth_operation, inout [Int32]) -> Int32
+    ) -> [AttemptStatus] {
+        let (whole, refused) = begin(delegate, items: statuses.count) { body($0, &statuses) }
+        return statuses.enumerated().map { index, status in
+            if let refusal = refused[index] ?? refused[nil] { return refusal }
+            return whole != .ok && status == BERTH_INTERNAL ? whole : AttemptStatus(abi: status)
+        }
+    }
+
+    private func begin(
+        _ delegate: any OperationDelegate, items: Int, _ body: (berth_operation) -> Int32
+    ) -> (AttemptStatus, refused: [Int?: AttemptStatus]) {
+        let entry = OperationTable.Entry(delegate, itemCount: items)
+        let handle = OperationTable.shared.begin(entry)
         defer { OperationTable.shared.end(handle) }
-        return AttemptStatus(abi: body(handle))
+        let status = AttemptStatus(abi: body(handle))
+        return (status, entry.settleRefusals())
     }
 
     /// Hands events over; a status per event. `seen` is memory for them that somebody else watches, so that the event a crash
@@ -32,8 +52,8 @@ public final class LoadedInstance: @unchecked Sendable {
     ) -> [AttemptStatus] {
         guard let handle = plugin.events?.pointee.handle else { return events.map { _ in .unsupported } }
         var statuses = [Int32](repeating: BERTH_INTERNAL, count: events.count)
-        let whole = EventTable.withTable(events) { table in
-            run(delegate, items: events.count) { operation in
+        return EventTable.withTable(events) { table in
+            run(delegate, &statuses) { operation, statuses in
                 if let seen, seen.count >= events.count {
                     seen.update(repeating: BERTH_INTERNAL)
                     defer { for index in events.indices { statuses[index] = seen[index] } }
@@ -44,8 +64,6 @@ public final class LoadedInstance: @unchecked Sendable {
                 }
             }
         }
-        guard whole != .ok else { return statuses.map { AttemptStatus(abi: $0) } }
-        return statuses.map { $0 == BERTH_INTERNAL ? whole : AttemptStatus(abi: $0) }
     }
 
     /// Reads a stream; `mode` 1 full, 2 incremental, 3 range; nil times are unknown.
@@ -89,13 +107,13 @@ public final class LoadedInstance: @unchecked Sendable {
         guard let write = plugin.writing?.pointee.write else { return records.map { _ in .unsupported } }
         var statuses = [Int32](repeating: BERTH_INTERNAL, count: records.count)
         let texts = [Array(stream.utf8)] + records.flatMap { [Array($0.key.utf8), Array($0.idempotencyKey.utf8), $0.payload] }
-        let whole = Borrowed.slices(texts) { slices in
+        return Borrowed.slices(texts) { slices in
             let table = records.enumerated().map { index, record in
                 berth_outgoing_record_v1(
                     struct_size: UInt32(MemoryLayout<berth_outgoing_record_v1>.size), kind: UInt32(record.kind.rawValue),
                     key: slices[1 + index * 3], idempotency_key: slices[2 + index * 3], payload: slices[3 + index * 3])
             }
-            return run(delegate, items: records.count) { operation in
+            return run(delegate, &statuses) { operation, statuses in
                 statuses.withUnsafeMutableBufferPointer { out in
                     table.withUnsafeBufferPointer {
                         write(pointer, operation, slices[0], $0.baseAddress, UInt64(records.count), out.baseAddress)
@@ -103,8 +121,6 @@ public final class LoadedInstance: @unchecked Sendable {
                 }
             }
         }
-        guard whole != .ok else { return statuses.map { AttemptStatus(abi: $0) } }
-        return statuses.map { $0 == BERTH_INTERNAL ? whole : AttemptStatus(abi: $0) }
     }
 }
 

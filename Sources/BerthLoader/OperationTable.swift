@@ -1,6 +1,7 @@
 // Running operations by handle. A handle is a slot number and a generation: when the operation ends the generation
 // moves on, so a late call finds nothing instead of freed memory.
 
+import BerthModel
 import CBerth
 import Synchronization
 
@@ -15,10 +16,24 @@ final class OperationTable: Sendable {
         let itemCount: Int
         /// The answer lent to the plugin until its next request.
         let response = Mutex<LentResponse?>(nil)
+        /// What the host itself has refused, by item; nil is the operation as a whole. The plugin's own status for it does not count.
+        private let refusals = Mutex<[Int?: AttemptFailure]>([:])
 
         init(_ delegate: any OperationDelegate, itemCount: Int) {
             self.delegate = delegate
             self.itemCount = itemCount
+        }
+
+        /// The first refusal of an item stands.
+        func refuse(_ item: Int?, _ failure: AttemptFailure) {
+            refusals.withLock { if $0[item] == nil { $0[item] = failure } }
+        }
+
+        /// Tells the delegate why, and gives the statuses that stand in place of the plugin's.
+        func settleRefusals() -> [Int?: AttemptStatus] {
+            let refusals = refusals.withLock { $0 }
+            for (item, failure) in refusals { delegate.fail(failure, item: item) }
+            return refusals.mapValues(\.status)
         }
     }
 

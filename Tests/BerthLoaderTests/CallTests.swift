@@ -19,11 +19,17 @@ import Testing
     }
 
     // Without this the host would read as far as the plugin says, whatever is mapped there.
-    @Test(arguments: ["key-too-long", "key-endless", "key-nowhere", "record-longer", "state-too-long"])
+    @Test(arguments: ["key-endless", "key-nowhere", "record-longer", "state-too-long"])
     func aSliceBeyondItsBoundsIsAViolation(_ action: String) throws {
         let call = try plugin.act(action)
         #expect(call.seen.violations.count == 1 && call.seen.records.isEmpty && call.seen.checkpoints == 0, "\(call.seen)")
         #expect(call.status == .internal || call.status == AttemptStatus(abi: 14))
+    }
+
+    // Without this an id that a provider made too long would be held against the plugin, or be stored cut.
+    @Test func anIDThatIsTooLongEndsWhatItBelongsTo() throws {
+        let call = try plugin.act("key-too-long")
+        #expect(call.status == .invalidEvent && call.seen.violations.isEmpty && call.seen.records.isEmpty, "\(call)")
     }
 
     // Without this a rule that is one byte too strict would pass unnoticed; and a log line could read through a null address.

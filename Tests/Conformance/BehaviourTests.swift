@@ -35,6 +35,32 @@ extension Conformance {
             try await rig.end()
         }
 
+        // Without this a large document of a provider would be held against the plugin and quarantine it, take its neighbours in the
+        // batch with it, or be dropped while its event counts as done.
+        @Test(arguments: bothHosts) func whatIsTooLargeIsItsOwnEventsTrouble(_ isolation: Isolation) async throws {
+            let rig = try await Rig.start(in: isolation)
+            let outcome = await rig.handle("record", "large-original", "large-fields", "record")
+            #expect(outcome.suspect == nil)
+            try #require(outcome.outcomes.count == 4)
+            let all = outcome.outcomes
+            #expect(all[0].failure == nil && all[3].failure == nil && all[3].records.count == 1)
+            #expect(all[1].failure == nil && all[1].records.first?.text == "{\"a\":1}" && all[1].records.first?.raw.isEmpty == true)
+            #expect(all[2].failure?.status == .invalidEvent && all[2].records.isEmpty)
+            #expect(all[2].failure?.message.contains("1048592 bytes; 1048576 are allowed") == true, "\(all[2])")
+            #expect(await rig.handle("endless-original").outcomes[0].failure?.status == .contractViolation)
+            try await rig.end()
+        }
+
+        // Without this a read would leave a row out that is too large, and count as complete.
+        @Test(arguments: bothHosts) func aReadEndsAtARowThatIsTooLarge(_ isolation: Isolation) async throws {
+            let rig = try await Rig.start(in: isolation, settings: "{\"total\":3,\"page\":1,\"size\":1048576}")
+            let rows = PageKeeper()
+            let failure = await rig.read(rows)
+            #expect(failure?.status == .invalidEvent && failure?.message.contains("fields of record 'row-0'") == true, "\(String(describing: failure))")
+            #expect(await rows.count == 0)
+            try await rig.end()
+        }
+
         // Without this events that the plugin never came to would be lost or retried without its reason.
         @Test(arguments: bothHosts) func unreachedEventsShareTheBatchsReason(_ isolation: Isolation) async throws {
             let rig = try await Rig.start(in: isolation)

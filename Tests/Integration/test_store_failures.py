@@ -87,6 +87,39 @@ class FullDisk(unittest.TestCase):
 
 @unittest.skipUnless(os.geteuid() == 0 and shutil.which("strace"), "needs strace and root")
 class FailedSync(unittest.TestCase):
+    def test_a_disk_that_is_full_for_the_logs_index_is_a_full_disk(self):
+        # Would break: SQLite names it an input/output error, and a daemon that ends for those does so over a want of space.
+        mock = Mock(("ringba",), ["--calls", "20"])
+        berthd = Berthd().start()
+        try:
+            path = path_of(berthd.post("/v1/connections", mock.connection("ringba", streams={})))
+            # A reader that stays lets the log grow, and its index with it: a page of it for each 16 MiB.
+            reader = sqlite3.connect(berthd.folder / "berth.db", isolation_level=None)
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM event").fetchall()
+            acknowledged = [berthd.webhook(path, delivery(100_000)).json["id"]]
+            trace = subprocess.Popen(
+                ["strace", "-f", "-qq", "-o", "/dev/null", "-P", f"{berthd.folder}/berth.db-shm", "-e", "trace=pwrite64",
+                 "-e", "inject=pwrite64:error=ENOSPC", "-p", str(berthd.process.pid)], stderr=subprocess.DEVNULL)
+            wait_for(lambda: "TracerPid:\t0" not in pathlib.Path(f"/proc/{berthd.process.pid}/status").read_text(), 10, "strace")
+
+            def deliver():
+                answer = berthd.webhook(path, delivery(500_000))
+                if answer.status == 202:
+                    acknowledged.append(answer.json["id"])
+                return answer.status
+            statuses = [deliver() for _ in range(60)]
+            trace.terminate()
+            trace.wait(10)
+            self.assertEqual(set(statuses[-10:]), {503}, statuses)
+            reader.close()
+            wait_for(lambda: deliver() == 202, 60, "a delivery that is taken again")
+            held = {row[0] for row in sqlite3.connect(berthd.folder / "berth.db").execute("SELECT id FROM event")}
+            self.assertEqual(set(acknowledged) - held, set())
+        finally:
+            berthd.stop()
+            mock.stop()
+
     def test_a_failed_fdatasync_ends_the_daemon(self):
         # Would break: R6: pages may be gone after it though the next sync succeeds; only a new start can tell what is there.
         mock = Mock(("ringba",), ["--calls", "20"])

@@ -5,10 +5,17 @@ import GRDB
 import GRDBSQLite
 
 enum StoreErrors {
+    /// SQLite's primary code, but for what its codes put in the wrong drawer.
     static func code(_ error: any Error) -> Int32? {
-        if let failure = error as? SQLiteFailure { return failure.code & 0xFF }
-        if let failure = error as? DatabaseError { return failure.resultCode.rawValue }
-        return nil
+        guard let extended = extended(error) else { return nil }
+        // The log's index in shared memory could not grow: a full disk, found one file later. It holds nothing that lasts.
+        if extended == ResultCode.SQLITE_IOERR_SHMSIZE.rawValue { return SQLITE_FULL }
+        return extended & 0xFF
+    }
+
+    /// Which of SQLite's input and output errors it was.
+    private static func extended(_ error: any Error) -> Int32? {
+        (error as? SQLiteFailure)?.code ?? (error as? DatabaseError)?.extendedResultCode.rawValue
     }
 
     static func translate(_ error: any Error) -> BerthError {
@@ -21,7 +28,7 @@ enum StoreErrors {
                 isRetryable: true, retryAfter: .seconds(30))
         case SQLITE_IOERR:
             return BerthError(
-                .store, "the disk failed: \(message)",
+                .store, "the disk failed: \(message) (SQLite's extended code \(extended(error) ?? 0))",
                 hint: "check the disk and its file system, then restart berthd: after a failed sync nothing more is accepted")
         case SQLITE_CORRUPT, SQLITE_NOTADB:
             return BerthError(

@@ -71,6 +71,21 @@ static int32_t one(berth_operation op, const berth_event_v1 *event, uint32_t ite
     berth_plugin_slice id = {event->id.ptr, event->id.len};
     berth_plugin_slice body = {event->body.ptr, event->body.len};
     if (is(event->kind, "record")) return emit(op, item, "calls", id, body);
+    if (is(event->kind, "large-original") || is(event->kind, "large-fields") || is(event->kind, "endless-original")) {
+        static char large[(1 << 20) + 16];
+        memset(large, ' ', sizeof large);
+        large[0] = '{';
+        large[sizeof large - 1] = '}';
+        berth_record_v1 record = {.struct_size = sizeof record, .kind = BERTH_RECORD_UPSERT, .item = item, .source_time = BERTH_NO_TIME};
+        berth_plugin_slice document = {(const uint8_t *)large, sizeof large};
+        record.stream = TEXT("calls");
+        record.key = id;
+        record.payload = is(event->kind, "large-fields") ? document : body;
+        record.raw = is(event->kind, "large-fields") ? body : document;
+        if (is(event->kind, "endless-original")) record.raw.len = UINT64_MAX;
+        host->emit(host->host, op, &record, 1);
+        return BERTH_OK; /* whatever the host said of it */
+    }
     if (is(event->kind, "emit-then-retry")) {
         emit(op, item, "calls", id, body);
         return failed(op, item, BERTH_RETRY, "try me later", 1500);
