@@ -48,6 +48,7 @@ public final class PluginRuntime: PluginHost {
     ) async throws(BerthError) -> PluginRuntime {
         let runtime = PluginRuntime(configuration, outbound: outbound, secrets: secrets, logger: logger, define: define)
         let found = runtime.readable(configuration.bundles())
+        // A task each, and no group reduced into a dictionary: built with optimization (Swift 6.3.1) that kept one outcome of three.
         let loading = found.map { bundle in Task { await runtime.outcome(of: bundle) } }
         var loaded: [Result<PluginGeneration, BerthError>] = []
         for task in loading { loaded.append(await task.value) }

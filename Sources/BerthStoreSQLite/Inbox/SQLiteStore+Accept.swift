@@ -7,7 +7,7 @@ import Synchronization
 
 extension SQLiteStore {
     public func accept(_ delivery: VerifiedDelivery, _ answer: @escaping @Sendable (Result<IntakeReceipt, BerthError>) -> Void) {
-        if let refusal = space.refusal() ?? absence.withLock({ $0 }) { return answer(.failure(refusal)) }
+        if let refusal = space.refusal() { return answer(.failure(refusal)) }
         let key = Self.dedupKey(delivery.dedupKey)
         let headers = HeaderText.encode(delivery.headers)
         // No savepoint: what can fail here (disk, damage) fails the whole transaction; an unknown connection is found
