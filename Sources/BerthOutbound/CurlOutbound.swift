@@ -21,6 +21,8 @@ public actor CurlOutbound: Outbound {
     let answers: (any ResponseCache)?
     var cacheState = CacheState()
     let limitStore: (any RateLimitStore)?
+    /// `restoreLimits` replaces it by the boot's.
+    var limitClock: LimitClock
     let requestLog: RequestLog?
     /// The egress policy of a connection; nil: there is no such connection.
     let policy: @Sendable (ConnectionID) -> EgressPolicy?
@@ -69,6 +71,7 @@ public actor CurlOutbound: Outbound {
         self.tokens = tokens
         self.answers = answers
         limitStore = limits
+        limitClock = LimitClock(clock)
         self.requestLog = requestLog
         let shared = configuration.egress
         self.policy = policy ?? { _ in shared }

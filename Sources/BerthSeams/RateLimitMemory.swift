@@ -9,6 +9,10 @@ public protocol RateLimitStore: Sendable {
     func keepLimits(_ marks: [RateLimitMark]) async throws(BerthError)
     /// All that still counts at `now`; what no longer does is forgotten.
     func keptLimits(now: Timestamp) async throws(BerthError) -> [RateLimitMark]
+    /// When the system's boot of this id began, as it was believed first: every later daemon of that boot gets the same, whatever
+    /// the wall clock says then. Durable when it returns. Times of marks count from it, so that a clock that is set, in a running
+    /// daemon or between two, neither ends a window nor makes it longer.
+    func began(boot: String, believed: Timestamp) async throws(BerthError) -> Timestamp
 }
 
 /// One limit's count, or one pause, as of the moment it was kept.

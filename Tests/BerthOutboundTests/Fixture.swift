@@ -51,14 +51,14 @@ func connectionID(_ number: UInt64 = 1) -> ConnectionID {
 
 func outbound(
     _ secrets: [String: String] = [:], observer: Observations? = nil, limits: (any RateLimitStore)? = nil,
-    _ change: (inout OutboundConfiguration) -> Void = { _ in }
+    clock: any WallClock = SystemTime(), _ change: (inout OutboundConfiguration) -> Void = { _ in }
 ) throws -> CurlOutbound {
     var configuration = OutboundConfiguration()
     configuration.retry.baseDelay = .milliseconds(2)
     configuration.retry.maxDelay = .milliseconds(5)
     change(&configuration)
     return try CurlOutbound(
-        secrets: MemorySecrets(secrets), configuration: configuration, clock: SystemTime(), entropy: SystemBits(),
+        secrets: MemorySecrets(secrets), configuration: configuration, clock: clock, entropy: SystemBits(),
         logger: Logger(label: "test"), observer: observer, limits: limits)
 }
 

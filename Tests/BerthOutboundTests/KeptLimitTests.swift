@@ -20,6 +20,15 @@ final class MarkStore: RateLimitStore {
     func keptLimits(now: Timestamp) async throws(BerthError) -> [RateLimitMark] {
         kept.withLock { $0.values.filter { $0.until > now } }
     }
+    private let boot = Mutex<(id: String, began: Timestamp)?>(nil)
+    func began(boot id: String, believed: Timestamp) async throws(BerthError) -> Timestamp {
+        boot.withLock { boot in
+            if boot?.id != id { boot = (id, believed) }
+            return boot?.began ?? believed
+        }
+    }
+    /// As if the machine had been started again.
+    func reboot() { boot.withLock { $0 = ("another", Timestamp(milliseconds: 0)) } }
 }
 
 @Suite struct KeptLimitTests {
@@ -143,18 +152,46 @@ final class MarkStore: RateLimitStore {
         server.stop()
     }
 
-    @Test func aPauseOutlivesTheProcess() async throws {
-        // Without it a restart would be the way to ignore a provider's Retry-After.
+    /// Wall time that somebody has set.
+    private struct WrongTime: WallClock {
+        let hours: Int64
+        func now() -> Timestamp { SystemTime().now().adding(seconds: hours * 3600) }
+    }
+
+    @Test(arguments: [-26, -1, 2, 26]) func aClockThatIsSetBuysNoRequests(hours: Int64) async throws {
+        // Without it a window is over as soon as somebody mends the clock and restarts the daemon; or lasts a day longer.
+        let server = try ScriptedServer { peer, _, _ in peer.answer(200) }
+        let store = MarkStore()
+        let limits = [PluginManifest.RateLimit(requests: 40, windowSeconds: 3600, scope: .provider)]
+        let first = try outbound(limits: store)
+        try await first.restoreLimits()
+        #expect(await exhaust(first, server.url, limits, requests: 40) == 40)
+        await first.close()
+        let second = try outbound(limits: store, clock: WrongTime(hours: hours))
+        try await second.restoreLimits()
+        #expect(await exhaust(second, server.url, limits, requests: 10) == 0)
+        await second.close()
+        // A start of the machine later only the wall clock can tell how long that took.
+        store.reboot()
+        let third = try outbound(limits: store, clock: WrongTime(hours: hours))
+        try await third.restoreLimits()
+        #expect(await exhaust(third, server.url, limits, requests: 10) == (hours > 0 ? 10 : 0))
+        await third.close()
+        server.stop()
+    }
+
+    @Test(arguments: [0, -1, 1]) func aPauseOutlivesTheProcess(hoursSet: Int64) async throws {
+        // Without it a restart would be the way to ignore a provider's Retry-After, or a clock that is set meanwhile.
         let server = try ScriptedServer { peer, _, _ in peer.answer(429, ["Retry-After": "120"]) }
         let store = MarkStore()
         let first = try outbound(limits: store)
         try await first.restoreLimits()
         _ = await first.send(get("/x"), for: target(server.url))
         await first.close()
-        let second = try outbound(limits: store)
+        let second = try outbound(limits: store, clock: WrongTime(hours: hoursSet))
         try await second.restoreLimits()
         let failure = await second.send(get("/x"), for: target(server.url)).failure
-        #expect(failure?.status == .throttled && failure?.retryAfterMilliseconds ?? 0 > 100_000)
+        #expect(failure?.status == .throttled && (100_000...120_001).contains(failure?.retryAfterMilliseconds ?? 0))
         #expect(server.seen.count == 1)
         await second.close()
         server.stop()

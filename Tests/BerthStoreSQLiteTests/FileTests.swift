@@ -66,7 +66,7 @@ import Testing
             import sqlite3, sys
             d = sqlite3.connect(sys.argv[1])
             d.executescript('ALTER TABLE event DROP COLUMN deaths; ALTER TABLE stream_state DROP COLUMN not_before; '
-                            'ALTER TABLE secret DROP COLUMN set_at; DROP TABLE rate_limit; DROP TABLE request; '
+                            'ALTER TABLE secret DROP COLUMN set_at; DROP TABLE rate_limit; DROP TABLE request; DROP TABLE boot; '
                             'DROP TRIGGER audit_unchanged; DROP TRIGGER audit_kept; DROP TABLE audit_retention; PRAGMA user_version=1')
             """
         process.arguments = ["python3", "-c", script, fixture.path]

@@ -172,9 +172,10 @@ class Rotation(unittest.TestCase):
         self.berthd.stop()
         with sqlite3.connect(self.folder / "state" / "berth.db") as database:
             version = database.execute("PRAGMA user_version").fetchone()[0]
-            self.assertEqual(version, 7, "a later step: undo it here too")
+            self.assertEqual(version, 8, "a later step: undo it here too")
             database.executescript(
-                f"UPDATE connection SET created = created - {200 * DAY}; DROP TRIGGER audit_appended; ALTER TABLE secret DROP COLUMN set_at; "
+                f"UPDATE connection SET created = created - {200 * DAY}; DROP TRIGGER audit_appended; DROP TABLE boot; ALTER TABLE secret "
+                "DROP COLUMN set_at; "
                 "PRAGMA user_version = 4")
         database.close()
         self.berthd.start()

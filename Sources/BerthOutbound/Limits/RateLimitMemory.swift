@@ -9,21 +9,22 @@ import BerthSeams
 import Logging
 
 extension CurlOutbound {
-    /// Takes up what counted before this start; call it before the first request. Times in the future, after a clock was
-    /// set back, count as now. Throws when the store cannot be read.
+    /// Takes up what counted before this start; call it before the first request. Times in the future, after a boot with a
+    /// clock set back, count as now. Throws when the store cannot be read.
     public func restoreLimits() async throws(BerthError) {
         guard let limitStore else { return }
-        let wall = clock.now()
-        let marks = try await limitStore.keptLimits(now: wall)
+        limitClock = try await LimitClock(clock, limitStore)
+        let kept = limitClock.now()
+        let marks = try await limitStore.keptLimits(now: kept)
         let now = Monotonic.now()
         keptSince = now
         for mark in marks {
             if admissions[mark.key.provider] == nil { admissions[mark.key.provider] = makeAdmission(mark.key.provider) }
             if mark.key.windowSeconds == 0 {
-                let left = max(0, min(mark.until.milliseconds - wall.milliseconds, 86_400_000)) * 1_000_000
+                let left = max(0, min(mark.until.milliseconds - kept.milliseconds, 86_400_000)) * 1_000_000
                 admissions[mark.key.provider]?.remember(pauseOf: mark.key, until: now + left)
             } else {
-                var sent = mark.sent.map { SentRequests(age: max(0, wall.milliseconds - $0.at.milliseconds) * 1_000_000, count: $0.count) }
+                var sent = mark.sent.map { SentRequests(age: max(0, kept.milliseconds - $0.at.milliseconds) * 1_000_000, count: $0.count) }
                 if mark.ahead > 0 { sent.append(SentRequests(age: 0, count: mark.ahead)) }
                 admissions[mark.key.provider]?.remember(mark.key, sent, now: now)
             }
@@ -54,7 +55,7 @@ extension CurlOutbound {
         guard limitStore != nil, nanoseconds >= 1_000_000_000 else { return }
         let key = RateLimitMark.Key(
             provider: provider, connection: isShared ? nil : connection, requestClass: requestClass, windowSeconds: 0)
-        let mark = RateLimitMark(key: key, sent: [], ahead: 0, until: clock.now().adding(milliseconds: nanoseconds / 1_000_000 + 1))
+        let mark = RateLimitMark(key: key, sent: [], ahead: 0, until: limitClock.now().adding(milliseconds: nanoseconds / 1_000_000 + 1))
         Task { await keep([mark]) }
     }
 
@@ -66,7 +67,7 @@ extension CurlOutbound {
             ended.map { pause in
                 let key = RateLimitMark.Key(
                     provider: provider, connection: pause.isShared ? nil : connection, requestClass: pause.requestClass, windowSeconds: 0)
-                return RateLimitMark(key: key, sent: [], ahead: 0, until: clock.now())
+                return RateLimitMark(key: key, sent: [], ahead: 0, until: limitClock.now())
             })
         pump(provider)
     }
@@ -87,15 +88,15 @@ extension CurlOutbound {
     }
 
     private func mark(_ provider: ProviderName, _ kept: RequestAdmission.Kept) -> RateLimitMark {
-        let wall = clock.now()
+        let now = limitClock.now()
         let limit = kept.limit
         return RateLimitMark(
             key: .init(
                 provider: provider, connection: kept.connection, requestClass: limit.requestClass, windowSeconds: limit.windowSeconds),
             // Rounded to later: never too early by a part of a millisecond.
-            sent: limit.sent.map { .init(at: wall.adding(milliseconds: 1 - $0.age / 1_000_000), count: $0.count) }, ahead: limit.ahead,
+            sent: limit.sent.map { .init(at: now.adding(milliseconds: 1 - $0.age / 1_000_000), count: $0.count) }, ahead: limit.ahead,
             // What is claimed may go at any later time, so that only a next mark, or oblivion, ends it.
             until: limit.ahead > 0
-                ? wall.adding(seconds: 400 * 86_400) : limit.sent.isEmpty ? wall : wall.adding(milliseconds: limit.length / 1_000_000 + 1))
+                ? now.adding(seconds: 400 * 86_400) : limit.sent.isEmpty ? now : now.adding(milliseconds: limit.length / 1_000_000 + 1))
     }
 }

@@ -48,4 +48,20 @@ extension SQLiteStore {
             }
         }
     }
+
+    public func began(boot: String, believed: Timestamp) async throws(BerthError) -> Timestamp {
+        try await queue.write { writer in
+            // Only the boot that runs: what counted in another is told by the wall clock.
+            let forget = try writer.statement("DELETE FROM boot WHERE id <> ?1")
+            forget.bind(1, boot)
+            try forget.run()
+            let insert = try writer.statement("INSERT OR IGNORE INTO boot (id, began) VALUES (?1, ?2)")
+            insert.bind(1, boot)
+            insert.bind(2, believed.milliseconds)
+            try insert.run()
+            let find = try writer.statement("SELECT began FROM boot WHERE id = ?1")
+            find.bind(1, boot)
+            return Timestamp(milliseconds: try find.first { $0.int64(0) } ?? believed.milliseconds)
+        }
+    }
 }

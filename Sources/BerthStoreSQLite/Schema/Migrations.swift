@@ -96,6 +96,8 @@ enum Migrations {
         """,
         // Two entities' tables and indexes can't have one name.
         .code(EntityTables.rename),
+        // When the boot began that limits' times count from.
+        "CREATE TABLE boot (id TEXT PRIMARY KEY, began INTEGER NOT NULL) WITHOUT ROWID",
     ]
 
     /// A database of something else gets no tables of ours; an empty one has none yet.
