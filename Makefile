@@ -5,13 +5,14 @@ PREFIX ?= /usr
 DESTDIR ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: help run build test crash bench fuzz format install deb dependencies bundles-debug clean
+.PHONY: help run build test test-release crash bench fuzz format install deb dependencies bundles-debug clean
 
 help:
 	@echo "make run      build release, start the daemon with a demo workspace and mock providers"
 	@echo "              (BERTH_RUN_SECONDS=30 make run ends by itself and reports)"
 	@echo "make build    release binaries in .build/release, plugin bundles in .build/bundles"
 	@echo "make test     everything that must hold, in one run"
+	@echo "make test-release  the integration tests and make run's check against release binaries"
 	@echo "make crash    the long crash suite: random kill -9, every kill point, power cuts"
 	@echo "make bench    the lanes of Benchmarks/README.md beside their baselines"
 	@echo "make fuzz     parsers of untrusted bytes, 20 s each, with address checks"
@@ -31,6 +32,9 @@ run: build
 
 test: dependencies
 	@Scripts/test
+
+test-release: dependencies
+	@Scripts/test-release
 
 crash: dependencies
 	swift build -j $(JOBS)

@@ -9,11 +9,13 @@ import socket
 import subprocess
 import tempfile
 import time
+import unittest
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("BERTH_BIN", ROOT / ".build" / "debug"))
 BUNDLES = pathlib.Path(os.environ.get("BERTH_BUNDLES", ROOT / ".build" / "bundles-debug"))
+needs_kill_points = unittest.skipUnless(b"BERTH_KILLPOINT" in (BIN / "berthd").read_bytes(), "release binaries have no labelled kill points")
 
 
 def wait_for(condition, seconds=20.0, what="condition"):

@@ -14,7 +14,7 @@ import threading
 import unittest
 
 from oauth_probe import SOURCE, OAuthMock, browse, probe
-from rig import BIN, BUNDLES, Berthd, Mock, wait_for
+from rig import BIN, BUNDLES, Berthd, Mock, needs_kill_points, wait_for
 
 
 def forms(secret):
@@ -233,6 +233,7 @@ class Canary(Planted):
         self.assertTrue(own, "not even the daemon's memory shows a secret: the search looks wrongly")
         print(f"\n  {len(self.secrets)} secrets in {6 * len(self.secrets)} forms, {len(self.heard)} control answers, {len(workers)} workers: 0 hits", flush=True)
 
+    @needs_kill_points
     def test_an_answer_left_behind_is_sealed(self):
         # Would break: tokens in plain text on disk, between the exchange and the database.
         self.berthd.stop()

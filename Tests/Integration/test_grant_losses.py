@@ -16,7 +16,7 @@ import urllib.parse
 
 from hostile import Hostile
 from oauth_probe import SOURCE, browse, probe
-from rig import Berthd, wait_for
+from rig import Berthd, needs_kill_points, wait_for
 
 CLIENT = {"client_id": "mock-client", "client_secret": "mock-client-secret"}
 MANIFEST = (SOURCE / "plugin.toml").read_text()
@@ -215,6 +215,7 @@ class Answers(Losses):
         self.works()
         self.assertEqual(self.provider.renewals(), [("refresh_token", "given"), ("refresh_token", "given-2")])
 
+    @needs_kill_points
     def test_a_consent_that_nobody_lived_to_store(self):
         # Would break: a person has consented, the old grant may have ended by that, and nothing has come of it.
         self.provider.short = 3600

@@ -14,7 +14,7 @@ import unittest
 
 import schema
 from oauth_probe import OAuthMock, OAuthProbe, browse, call_api, probe  # noqa: F401: OAuthProbe is run here
-from rig import ROOT, Berthd, wait_for
+from rig import ROOT, Berthd, needs_kill_points, wait_for
 
 CLIENT = {"client_id": "mock-client", "client_secret": "mock-client-secret"}
 # Random kills, and half as many at the labelled steps.
@@ -249,6 +249,7 @@ class Kills(unittest.TestCase):
         status = wait_for(lambda: self.berthd.control("POST", "/v1/connections/main/actions/call_api", {"path": "/api/me"}), 20, what)
         self.assertEqual((status.status, status.json.get("output", {}).get("status")), (200, 200), (what, status, self.mock.ledger()["entries"][-3:]))
 
+    @needs_kill_points
     def test_every_step(self):
         # Would break: a provider that rotates refresh tokens ends the grant when the daemon comes back with the spent one.
         source = (ROOT / "Sources/BerthModel/KillPoint.swift").read_text()
