@@ -180,6 +180,7 @@ let fuzzing: [Target] =
             name: "berth-fuzz",
             dependencies: [
                 "BerthModel", "BerthSeams", "BerthWire", "BerthControlAPI", "BerthPlugins", "BerthOutbound", "BerthEngine", "CCurl",
+                .product(name: "BerthPluginSDK", package: "swift"),
             ],
             path: "Fuzz/Targets", swiftSettings: strict)
     ]

@@ -387,7 +387,7 @@ public actor GrantKeeper: Grants {
         known.failures += 1
         known.lastFailure = failure
         // What a person must mend is not asked again for minutes; the rest doubles from one second to one minute.
-        let asked = min(failure.retryAfter ?? 0, Self.retryAfterSecondsMax) * 1000
+        let asked = max(0, min(failure.retryAfter ?? 0, Self.retryAfterSecondsMax)) * 1000
         let wait = failure.isFinal ? 300_000 : max(asked, min(60_000, 1000 << min(6, known.failures - 1)))
         // By the clock that nobody sets: an hour back must not silence a connection for an hour.
         known.holdUntil = .now + .milliseconds(wait)

@@ -59,11 +59,12 @@ enum ABIValues {
         guard record.payload.len <= UInt64(bodyMax), record.raw.len <= UInt64(bodyMax) else {
             throw ContractViolation("record '\(key)' has \(record.payload.len) bytes of payload and \(record.raw.len) of raw original")
         }
-        guard key.utf8.count <= keyMax else {
+        guard key.utf8.count <= keyMax, !key.utf8.contains(0) else {
             return .refused(
                 item: item,
                 AttemptFailure(
-                    .invalidEvent, "a record of stream '\(name)' has an id of \(key.utf8.count) bytes; \(keyMax) are allowed"))
+                    .invalidEvent,
+                    "a record of stream '\(name)' has an id of \(key.utf8.count) bytes; \(keyMax) are allowed, and none of them may be NUL"))
         }
         guard record.payload.len <= UInt64(payloadMax) else {
             return .refused(

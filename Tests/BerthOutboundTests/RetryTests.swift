@@ -233,7 +233,9 @@ import Testing
         #expect(after("Wed Mar  4 10:00:30 2026") == 30_000)
         #expect(after("Wed, 04 Mar 2020 10:00:30 GMT") == 0)
         #expect(after("99999999999") == 86_400_000)
-        for bad in ["", "soon", "-5", "nan", "inf", "\u{0}"] { #expect(after(bad) == nil, "\(bad)") }
+        for bad in [
+            "", "soon", "-5", "nan", "inf", "\u{0}", "Sun, 06 Nov 300000000 08:49:37 GMT", "Sun, 06 Nov 9999999 08:49:37 GMT",
+        ] { #expect(after(bad) == nil, "\(bad)") }
         func exhausted(_ headers: [(name: String, value: String)]) -> Int64? { RateLimitSignals.exhaustedMilliseconds(headers, now: now) }
         #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")]) == 30_000)
         #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "\(now.milliseconds / 1000 + 12)")]) == 12_000)
@@ -243,5 +245,12 @@ import Testing
         #expect(exhausted([("ratelimit", "\"default\";r=5;t=9")]) == nil)
         #expect(exhausted([("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "30")]) == nil)
         #expect(exhausted([("x-ratelimit-remaining", "0")]) == nil)
+        // Without bounds one header would end the daemon, and every next one that goes on where it stopped.
+        let far = (name: "date", value: "Sun, 06 Nov 300000000 08:49:37 GMT")
+        #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "\(now.milliseconds + 1234)"), far]) == 1234)
+        #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "9e300"), far]) == 86_400_000)
+        let soon = ("retry-after", "Wed, 04 Mar 2026 10:00:30 GMT")
+        #expect(RateLimitSignals.retryAfterMilliseconds([soon, far], now: now) == 30_000)
+        #expect(CacheDirectives.freshSeconds([("expires", far.value), far], now: now) == 0)
     }
 }

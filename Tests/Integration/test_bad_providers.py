@@ -1,8 +1,11 @@
 """Providers that answer nonsense: the run ends in error with a message that says what came, what was committed stays, and the next
 run recovers everything."""
 
+import json
 import unittest
+import urllib.parse
 
+from hostile import Hostile
 from rig import Berthd, Mock, wait_for
 
 PROVIDERS = ("ringba", "retreaver", "trackdrive")
@@ -75,6 +78,52 @@ class BadProviders(unittest.TestCase):
         finally:
             for mock in mocks.values():
                 mock.stop()
+
+    def test_no_header_ends_the_daemon(self):
+        # Would break: a date of the year 300,000,000 overflows, and each next daemon resumes the run that meets it.
+        far = "Sun, 06 Nov 300000000 08:49:37 GMT"
+        heads = [
+            ("503 Service Unavailable", {"Retry-After": far}), ("429 Too Many Requests", {"Retry-After": far}),
+            ("429 Too Many Requests", {"Retry-After": "Wed, 04 Mar 2026 10:00:30 GMT", "Date": far}),
+            ("429 Too Many Requests", {"Retry-After": "-9223372036854775808"}), ("503 Service Unavailable", {"Retry-After": "9" * 400}),
+            ("200 OK", {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "9223372036854775807", "Date": far}),
+            ("200 OK", {"RateLimit": '"a";r=0;t=9223372036854775807', "Expires": far, "Date": far, "Age": "9223372036854775807"}),
+        ]
+
+        def answer(peer, *_):
+            status, headers = heads[min(len(provider.asked), len(heads)) - 1]
+            lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            peer.send(f"HTTP/1.1 {status}\r\n{lines}Content-Length: 2\r\n\r\n{{}}".encode())
+        provider = Hostile(answer)
+        try:
+            for number in range(len(heads)):
+                connection = {**self.mock.connection("retreaver", name=f"heads-{number}", streams={}), "base_url": provider.url}
+                connection = self.berthd.post("/v1/connections", connection)["id"]
+                self.berthd.post(f"/v1/connections/{connection}/streams/calls/sync")
+                wait_for(lambda: len(provider.asked) > number or self.berthd.process.poll() is not None, 20, f"request {number}")
+            wait_for(lambda: len(provider.asked) >= len(heads), 20, "all answers")
+            self.assertEqual(self.berthd.control("GET", "/v1/status").status, 200)
+        finally:
+            provider.stop()
+
+    def test_no_number_in_a_delivery_ends_a_plugin(self):
+        # Would break: the smallest exponent, or a duration beyond 64 bits, traps in the worker; three of them put a plugin out of
+        # work for all workspaces.
+        values = ({"revenue": "1e-9223372036854775808"}, {"duration": "1:9223372036854775807"}, {"duration": "9223372036854775807:1:1"},
+                  {"started_at": 9223372036854775807, "duration": 9223372036854775807}, {"started_at": "20260304102107", "payout": "9" * 400})
+        for provider, key in (("ringba", "call_id"), ("retreaver", "call_uuid"), ("trackdrive", "call_uuid")):
+            connection = self.berthd.post("/v1/connections", self.mock.connection(provider, name=f"numbers-{provider}", streams={}))
+            bodies = [json.dumps({"event": "completed", key: f"n{number}", **fields}) for number, fields in enumerate(values)]
+            bodies.append('{"event":"completed","%s":"number","revenue":1e-9223372036854775808}' % key)
+            for body in bodies:
+                path = urllib.parse.urlsplit(connection["webhook"]["url"]).path
+                self.assertIn(self.berthd.webhook(path, body.encode()).status, (202, 204))
+            wanted = sorted([f"n{n}" for n in range(len(values))] + ["number"])
+            wait_for(lambda c=connection: self.ids(c["id"]) == wanted, 20, f"the calls of {provider}")
+            for call in self.berthd.all_items(f"/v1/records/call?connection={connection['id']}"):
+                self.assertIsNone(call.get("started_at"), call)
+                self.assertIsNone(call.get("duration_seconds"), call)
+        self.assertEqual(self.berthd.get("/v1/status")["plugins"], {"ready": 3})
 
     def test_paging_that_stands_still_ends_the_run(self):
         # Would break: R10: a loop that fills the store and never ends.

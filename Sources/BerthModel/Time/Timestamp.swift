@@ -32,7 +32,9 @@ extension Timestamp: LosslessStringConvertible, Codable {
     /// `2026-03-04T10:21:07.000Z`
     public var description: String {
         let day = Self.floorDivide(milliseconds, 86_400_000)
-        var rest = milliseconds - day * 86_400_000
+        // No product here: at the ends of time it would overflow.
+        var rest = milliseconds % 86_400_000
+        if rest < 0 { rest += 86_400_000 }
         let date = CivilDate(daysSinceEpoch: day)
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { buffer in
             func put(_ value: Int64, _ at: Int, _ width: Int) {

@@ -1,7 +1,6 @@
 // Cache-Control as RFC 9111 5.2 defines it, of requests and answers, with the older headers that say the same.
 
 import BerthModel
-import CCurl
 
 /// What a message says about its being kept.
 struct CacheDirectives {
@@ -41,10 +40,7 @@ struct CacheDirectives {
         if directives.isNoCache { return 0 }
         if let maxAge = directives.maxAge { return maxAge }
         guard let expires = headers.first(where: { $0.name == "expires" })?.value else { return nil }
-        func seconds(_ text: String) -> Int64? {
-            let time = curl_getdate(text, nil)
-            return time >= 0 ? Int64(time) : nil
-        }
+        func seconds(_ text: String) -> Int64? { HTTPDate.timestamp(text).map { $0.milliseconds / 1000 } }
         // "0" and other things that are no date mean: expired (5.3).
         guard let end = seconds(expires) else { return 0 }
         return max(0, end - (headers.first { $0.name == "date" }.flatMap { seconds($0.value) } ?? now.milliseconds / 1000))

@@ -1,7 +1,6 @@
 // What providers say about their limits in headers: Retry-After, X-RateLimit-*, and the IETF draft's RateLimit.
 
 import BerthModel
-import CCurl
 
 /// Reads an answer's headers. Names are lower case.
 enum RateLimitSignals {
@@ -9,9 +8,8 @@ enum RateLimitSignals {
     static func retryAfterMilliseconds(_ headers: [(name: String, value: String)], now: Timestamp) -> Int64? {
         guard let value = headers.first(where: { $0.name == "retry-after" })?.value else { return nil }
         if let seconds = seconds(value) { return milliseconds(seconds) }
-        let time = curl_getdate(value, nil)
-        guard time >= 0 else { return nil }
-        return max(0, min(Int64(time) * 1000 - moment(headers, now), Int64(day)))
+        guard let time = HTTPDate.timestamp(value) else { return nil }
+        return max(0, min(time.milliseconds - moment(headers, now), Int64(day)))
     }
 
     /// Milliseconds to hold back though the answer was fine: nothing remains of the window; nil: go on.
@@ -43,9 +41,10 @@ enum RateLimitSignals {
 
     /// Now by the clock that the answer's moments are of: the server's, where its Date says that the two differ by minutes.
     private static func moment(_ headers: [(name: String, value: String)], _ now: Timestamp) -> Int64 {
-        guard let date = headers.first(where: { $0.name == "date" })?.value else { return now.milliseconds }
-        let there = Int64(curl_getdate(date, nil)) * 1000
-        return there >= 0 && abs(there - now.milliseconds) > 120_000 ? there : now.milliseconds
+        guard let there = headers.first(where: { $0.name == "date" }).flatMap({ HTTPDate.timestamp($0.value) }) else {
+            return now.milliseconds
+        }
+        return abs(there.milliseconds - now.milliseconds) > 120_000 ? there.milliseconds : now.milliseconds
     }
 
     /// No provider may silence a connection for longer than this by one header.
@@ -55,6 +54,7 @@ enum RateLimitSignals {
 
     private static func seconds(_ text: some StringProtocol) -> Double? {
         guard let value = Double(String(text.filter { $0 != " " })), value >= 0, value.isFinite else { return nil }
+        // Seconds or milliseconds since 1970 go up to here; a thousand times as much still fits.
         return min(value, 1e15)
     }
 }

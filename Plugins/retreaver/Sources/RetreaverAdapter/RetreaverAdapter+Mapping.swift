@@ -7,7 +7,7 @@ import BerthPluginSDK
 extension RetreaverAdapter {
     /// One call. `asked` is when the request for it was sent: the row was so then or later.
     func emit(call row: JSONNode, at asked: ProviderTime, coverage: RowCoverage = .whole, to context: Context) throws {
-        guard let id = row["uuid"]?.string, !id.isEmpty else {
+        guard let id = row["uuid"]?.scalarText, !id.isEmpty else {
             context.log.warning("a call has no uuid; it was left out")
             return
         }

@@ -41,7 +41,7 @@ extension RingbaAdapter: ActionPerformer, CredentialChecker {
             json.endArray()
         }
         let (root, answer) = try ask(request, context)
-        guard let row = root.at("/report/records")?.elements.first(where: { $0["inboundCallId"]?.string == id }) else {
+        guard let row = root.at("/report/records")?.elements.first(where: { $0["inboundCallId"]?.scalarText == id }) else {
             throw ProviderError(.notFound, "Ringba knows no call \(id)", remoteStatus: answer.status)
         }
         try emit(call: row, at: answer.askedAt, to: context)

@@ -7,7 +7,7 @@ import BerthPluginSDK
 extension RingbaAdapter {
     /// One row of the call log. `asked` is when the request for it was sent: the row was so then or later.
     func emit(call row: JSONNode, at asked: ProviderTime, to context: Context) throws {
-        guard let id = row["inboundCallId"]?.string, !id.isEmpty else {
+        guard let id = row["inboundCallId"]?.scalarText, !id.isEmpty else {
             context.log.warning("a call log row has no inboundCallId; it was left out")
             return
         }

@@ -112,7 +112,7 @@ typedef struct berth_record_v1 {
     uint32_t reserved0;  /* 0 */
     int64_t source_time; /* when the provider last changed it, or BERTH_NO_TIME */
     berth_plugin_slice stream;
-    berth_plugin_slice key;     /* the provider's id of the record, 1 to 512 bytes */
+    berth_plugin_slice key;     /* the provider's id of the record, 1 to 512 bytes, no NUL */
     berth_plugin_slice payload; /* JSON object with the entity's fields, at most 1 MiB; empty for a delete */
     berth_plugin_slice raw;     /* the provider's original, JSON; empty: payload is the original.
                                  * The host leaves one of more than 1 MiB out, and logs it. */
@@ -138,7 +138,7 @@ typedef struct berth_host_v1 {
 
     /* Hands over records. Waits while the host is behind; wakes with BERTH_CANCELLED. What is emitted takes
      * effect only with the operation's next checkpoint, or its event's BERTH_OK. A record with too long a key or
-     * payload ends its item as BERTH_INVALID_EVENT, whatever the plugin's status for it; a read is answered with
+     * payload, or a NUL in its key, ends its item as BERTH_INVALID_EVENT, whatever the plugin's status for it; a read is answered with
      * BERTH_INVALID_EVENT and ends so. [operation-serial] */
     int32_t (*emit)(void *host, berth_operation op, const berth_record_v1 *records, uint64_t count);
 

@@ -20,7 +20,8 @@ import Testing
 
     @Test(arguments: [
         "null", "true", "0", "-5", "\"\"", "\"0001-01-01T00:00:00\"", "\"2026-13-01T00:00:00Z\"", "\"2023-02-29\"", "\"soon\"",
-        "\"2026-03-04T25:00:00Z\"", "\"2026-03-04T10:21:07 -05000\"", "[1772637667000]",
+        "\"2026-03-04T25:00:00Z\"", "\"2026-03-04T10:21:07 -05000\"", "[1772637667000]", "1772637667000000", "\"20260304102107\"",
+        "9223372036854775807", "99999999999999999999",
     ])
     func refusesWhatIsNoTime(_ json: String) throws {
         // Breaks when "never" or nonsense becomes a date in the store.
@@ -47,6 +48,7 @@ import Testing
             ("0.123,45", nil), ("1,234.", nil), ("-0.10", "-0.10"), (".5", "0.5"), ("+3", "3"), ("1.5e3", "1500"),
             ("25e-4", "0.0025"),
             ("1.50E1", "15.0"), ("", nil), ("abc", nil), ("1.2.3", nil), ("--1", nil), ("5.", nil), ("1e99", nil),
+            ("1e-9223372036854775808", nil), ("1e9223372036854775807", nil), ("1e9223372036854775808", nil),
         ] as [(String, String?)])
     func keepsDecimalDigits(_ text: String, _ expected: String?) {
         // Breaks when money is rounded or reformatted.
@@ -57,11 +59,20 @@ import Testing
         arguments: [
             ("209", 209), ("\"209\"", 209), ("12.9", 12), ("\"0:03:29\"", 209), ("\"3:29\"", 209), ("\"\"", nil), ("\"a\"", nil),
             ("null", nil),
-            ("\"[tag:CallLength:Total]\"", nil),
+            ("\"[tag:CallLength:Total]\"", nil), ("\"1:9223372036854775807\"", nil), ("\"9223372036854775807:0\"", nil),
+            ("9223372036854775807", nil), ("\"-1:30\"", nil), ("-5", nil), ("\" 12 \"", 12),
         ] as [(String, Int64?)])
     func readsDurations(_ json: String, _ expected: Int64?) throws {
         // Breaks when text durations are lost or minutes read as seconds.
         #expect(WholeSeconds.value(try node(json)) == expected)
+    }
+
+    @Test func timeEndsAtItsEnds() {
+        // Breaks when a duration that a provider made up ends the worker: a trap is the plugin's death, three of them its quarantine.
+        let now = ProviderTime(milliseconds: 1_772_637_667_000)
+        #expect(now.adding(seconds: .max).milliseconds == .max && now.adding(seconds: .min).milliseconds == .min)
+        #expect(now.adding(seconds: .max).rfc3339.hasPrefix("9999-") && now.adding(seconds: .min).rfc3339.hasPrefix("0000-"))
+        #expect(now.adding(seconds: 1) == ProviderTime(milliseconds: 1_772_637_668_000))
     }
 
     @Test func readsWordsForYesAndNo() throws {

@@ -77,9 +77,10 @@ public class Context {
 
     /// What the daemon would take for a broken rule of the ABI, and end the worker for, is the provider's odd data here.
     private func check(key: String, of stream: String) throws {
-        guard (1...RecordBatch.keyBytesMax).contains(key.utf8.count) else {
+        guard (1...RecordBatch.keyBytesMax).contains(key.utf8.count), !key.utf8.contains(0) else {
             throw ProviderError.invalidEvent(
-                "a record of stream '\(stream)' has an id of \(key.utf8.count) bytes; 1 to \(RecordBatch.keyBytesMax) are allowed")
+                "a record of stream '\(stream)' has an id of \(key.utf8.count) bytes; 1 to \(RecordBatch.keyBytesMax) are allowed, "
+                    + "and none of them may be NUL")
         }
     }
 

@@ -34,7 +34,7 @@ public enum DecimalText {
         if mantissa.first == UInt8(ascii: ".") { mantissa.insert(48, at: 0) }
         guard isPlain(mantissa), mantissa.first != UInt8(ascii: "-") else { return nil }
         if parts.count == 2 {
-            guard let exponent = Int(String(decoding: parts[1], as: UTF8.self)), abs(exponent) <= 30 else { return nil }
+            guard let exponent = Int(String(decoding: parts[1], as: UTF8.self)), (-30...30).contains(exponent) else { return nil }
             mantissa = shifted(mantissa, by: exponent)
         }
         return (isNegative ? "-" : "") + String(decoding: mantissa, as: UTF8.self)
@@ -81,22 +81,31 @@ public enum DecimalText {
 
 /// Durations.
 public enum WholeSeconds {
-    /// Seconds of a number, of digits as text (fractions cut), or of `h:mm:ss` and `m:ss`.
+    /// Seconds of a number, of digits as text (fractions cut), or of `h:mm:ss` and `m:ss`; blanks around them do no harm. nil for
+    /// what is no duration: less than nothing, or more than 10,000 years.
     public static func value(_ node: JSONNode) -> Int64? {
         switch node.kind {
-        case .number: return node.int64 ?? cut(node.rawBytes)
+        case .number: return bounded(node.int64 ?? cut(node.rawBytes))
         case .string:
             guard node.isPresent else { return nil }
-            let parts = node.rawBytes.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+            let parts = trimmed(node.rawBytes).split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
             guard parts.count <= 3 else { return nil }
             var total: Int64 = 0
             for part in parts {
-                guard let value = cut(part), total < 1 << 40 else { return nil }
+                guard let value = bounded(cut(part)) else { return nil }
                 total = total * 60 + value
             }
-            return total
+            return bounded(total)
         default: return nil
         }
+    }
+
+    private static func bounded(_ seconds: Int64?) -> Int64? { seconds.flatMap { (0..<315_576_000_000).contains($0) ? $0 : nil } }
+
+    private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        var bytes = bytes.drop { $0 == 0x20 }
+        while bytes.last == 0x20 { bytes.removeLast() }
+        return bytes
     }
 
     private static func cut(_ bytes: ArraySlice<UInt8>) -> Int64? {

@@ -8,7 +8,8 @@ extension ProviderTime {
             guard byte &- 48 < 10, value < 1 << 53 else { return nil }
             value = value * 10 + Int64(byte - 48)
         }
-        guard value >= 31_536_000 else { return nil }
+        // Beyond 2199 digits are another unit, or a date written without its marks: a time that is made up is worse than none.
+        guard value >= 31_536_000, value < 7_258_118_400_000 else { return nil }
         self.init(milliseconds: value < 100_000_000_000 ? value * 1000 : value)
     }
 
@@ -64,8 +65,9 @@ extension ProviderTime {
                 value /= 10
             }
         }
-        let days = milliseconds >= 0 ? milliseconds / 86_400_000 : (milliseconds - 86_399_999) / 86_400_000
-        let rest = milliseconds - days * 86_400_000
+        // No sum or product here: the ends of time would overflow.
+        var (days, rest) = milliseconds.quotientAndRemainder(dividingBy: 86_400_000)
+        if rest < 0 { (days, rest) = (days - 1, rest + 86_400_000) }
         let (year, month, day) = Self.date(days)
         put(max(0, min(9999, year)), 0, 4)
         put(month, 5, 2)

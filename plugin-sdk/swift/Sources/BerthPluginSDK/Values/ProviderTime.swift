@@ -26,12 +26,16 @@ public struct ProviderTime: Sendable, Hashable, Comparable {
     /// Earlier first.
     public static func < (lhs: Self, rhs: Self) -> Bool { lhs.milliseconds < rhs.milliseconds }
 
-    /// Later by so many seconds.
-    public func adding(seconds: Int64) -> ProviderTime { ProviderTime(milliseconds: milliseconds + seconds * 1000) }
+    /// Later by so many seconds. What lies beyond the end of time stays there: seconds may be a provider's, so any number.
+    public func adding(seconds: Int64) -> ProviderTime {
+        let (added, isTooMuch) = seconds.multipliedReportingOverflow(by: 1000)
+        let (sum, isBeyond) = milliseconds.addingReportingOverflow(added)
+        return ProviderTime(milliseconds: isTooMuch || isBeyond ? (seconds < 0 ? .min : .max) : sum)
+    }
 
     /// A time as a provider wrote it: a number is milliseconds since the epoch (seconds when below 100,000,000,000),
-    /// as is text of digits; other text is a date and time. nil when absent, unreadable, or before 1971, which
-    /// providers write for "never".
+    /// as is text of digits, up to the year 2199; other text is a date and time. nil when absent, unreadable, or before
+    /// 1971, which providers write for "never".
     public init?(_ node: JSONNode?) {
         guard let node else { return nil }
         switch node.kind {
@@ -45,7 +49,7 @@ public struct ProviderTime: Sendable, Hashable, Comparable {
     /// Text as in `init(_:)` for nodes.
     public init?(_ text: String) { self.init(text: Array(text.utf8)[...]) }
 
-    /// `2026-03-04T10:21:07.000Z`
+    /// `2026-03-04T10:21:07.000Z`; years that take no four digits stand as 0000 or 9999.
     public var rfc3339: String {
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { buffer in
             write(to: buffer)
