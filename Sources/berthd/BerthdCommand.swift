@@ -26,6 +26,9 @@ struct BerthdCommand: AsyncParsableCommand {
     @Option(name: .customLong("set"), help: ArgumentHelp("Override one setting.", valueName: "section.key=value"))
     var overrides: [String] = []
 
+    @Flag(help: "Take deliveries in and answer the control socket, but dispatch and sync nothing: to find and pause what ends a daemon.")
+    var hold = false
+
     @Option(help: ArgumentHelp("Put a backup in the database's place, while no berthd runs on it.", valueName: "backup"))
     var restore: String?
 
@@ -51,7 +54,7 @@ struct BerthdCommand: AsyncParsableCommand {
             let configuration = try Configuration.load(file: file ?? Self.defaultFile, environment: environment, flags: overrides)
             let egress = try EgressSettings.load(configuration, environment)
             Hardening.closeProcess()
-            let daemon = Daemon(configuration: configuration, egress: egress, environment: environment)
+            let daemon = Daemon(configuration: configuration, egress: egress, environment: environment, isHeld: hold)
             if check {
                 for notice in try daemon.check() { FileHandle.standardError.write(Data("notice: \(notice)\n".utf8)) }
                 return print("configuration ok")

@@ -21,6 +21,8 @@ struct Daemon {
     let configuration: Configuration
     let egress: EgressSettings
     let environment: [String: String]
+    /// Deliveries are taken in and the control socket answers; nothing else is done.
+    var isHeld = false
 
     func run() async throws {
         let logger = Logger(label: "berthd")
@@ -109,7 +111,7 @@ struct Daemon {
                 let done = try await VaultOpening.rotate(vault, configuration, environment, storePath: path, makesKey: makesKey, logger)
                 return VaultRotation(
                     key: done.keys.first ?? "", older_keys: Array(done.keys.dropFirst()), rewrapped: done.rewrapped, current: done.current)
-            }, keyProblem: { await VaultOpening.problem(vault, configuration, environment, storePath: path) })
+            }, keyProblem: { await VaultOpening.problem(vault, configuration, environment, storePath: path) }, isHeld: isHeld)
         let ages = CredentialAges(
             store: store, host: host, directory: directory, clock: clock, rotationDays: configuration.integer("credentials.rotation_days"))
         let reminder = RotationReminder(ages: ages, audit: store, clock: clock, logger: engineLogger)
@@ -152,13 +154,19 @@ struct Daemon {
             },
             BackgroundService(name: "refusals") { await intake.run() },
             BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
-            BackgroundService(name: "dispatcher") { await dispatcher.run() },
-            BackgroundService(name: "syncs") { await syncs.run() },
-            BackgroundService(name: "scheduler") { await scheduler.run() },
             BackgroundService(name: "reminder") { await reminder.run() },
             controlServer,
             ingestServer,
         ]
+        if isHeld {
+            logger.warning("held: nothing is dispatched or synced", metadata: ["hint": "start without --hold to go on"])
+        } else {
+            services.insert(
+                contentsOf: [
+                    BackgroundService(name: "dispatcher") { await dispatcher.run() }, BackgroundService(name: "syncs") { await syncs.run() },
+                    BackgroundService(name: "scheduler") { await scheduler.run() },
+                ], at: services.count - 3)
+        }
         if let requestLog { services.insert(BackgroundService(name: "requests") { await requestLog.run() }, at: 0) }
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },

@@ -10,6 +10,27 @@ from wire import Wire
 
 
 class Shutdown(unittest.TestCase):
+    def test_a_held_daemon_takes_in_and_does_nothing_else(self):
+        # Would break: what ends each daemon within a second of its start leaves nobody the time to pause it.
+        mock = Mock(("ringba",), ["--calls", "50"])
+        berthd = Berthd().start(arguments=("--hold",))
+        try:
+            connection = berthd.post("/v1/connections", mock.connection("ringba", streams={"calls": {"schedule": "every 1s"}}))
+            event = berthd.deliver(connection, {"event": "completed", "call_id": "held"})
+            run = berthd.post(f"/v1/connections/{connection['id']}/streams/calls/sync")
+            time.sleep(2.5)
+            self.assertEqual((berthd.event(event)["state"], berthd.get(f"/v1/runs/{run['id']}")["status"]), ("available", "queued"))
+            health = berthd.get("/v1/health")
+            self.assertEqual((health["status"], [p["status"] for p in health["parts"] if p["name"] == "work"]), ("degraded", ["degraded"]))
+            berthd.stop()
+            berthd.start()
+            wait_for(lambda: berthd.event(event)["state"] == "completed", 20, "the event")
+            wait_for(lambda: berthd.get(f"/v1/runs/{run['id']}")["status"] == "success", 20, "the run")
+            self.assertEqual([p for p in berthd.get("/v1/health")["parts"] if p["name"] == "work"], [])
+        finally:
+            berthd.stop()
+            mock.stop()
+
     def test_stopping_under_load_loses_nothing_and_ends_soon(self):
         # Would break: R12: connections that come while the listener ends, open feeds and half requests holding up the end.
         mock = Mock(("ringba",), ["--calls", "5"])

@@ -38,6 +38,12 @@ extension ControlPlane {
         if let problem = await facts.keyProblem() {
             parts.append(Health.Part(name: "vault", status: "failing", detail: problem.message, hint: problem.hint))
         }
+        if facts.isHeld {
+            parts.append(
+                Health.Part(
+                    name: "work", status: "degraded", detail: "held: deliveries are taken in, nothing is dispatched or synced",
+                    hint: "pause or remove what ends the daemon, then start it without --hold"))
+        }
         parts.append(await queuePart())
         for plugin in await host.plugins() {
             let status =

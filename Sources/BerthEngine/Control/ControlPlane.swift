@@ -41,12 +41,14 @@ public struct ControlPlane: ControlOperations {
         public var rotateVault: @Sendable (Bool) async throws(BerthError) -> VaultRotation
         /// What is wrong with the vault's key where the next start will look for it; nil: nothing.
         public var keyProblem: @Sendable () async -> BerthError?
+        /// Whether the daemon was told to dispatch and sync nothing.
+        public var isHeld: Bool
         /// Facts.
         public init(
             version: String, startedAt: Timestamp, pid: Int32, listen: @escaping @Sendable () -> String,
             publicURL: @escaping @Sendable () -> String, setLogLevel: @escaping @Sendable (String) -> Bool,
             rotateVault: @escaping @Sendable (Bool) async throws(BerthError) -> VaultRotation,
-            keyProblem: @escaping @Sendable () async -> BerthError?
+            keyProblem: @escaping @Sendable () async -> BerthError?, isHeld: Bool = false
         ) {
             self.version = version
             self.startedAt = startedAt
@@ -56,6 +58,7 @@ public struct ControlPlane: ControlOperations {
             self.setLogLevel = setLogLevel
             self.rotateVault = rotateVault
             self.keyProblem = keyProblem
+            self.isHeld = isHeld
         }
     }
 
