@@ -1,7 +1,6 @@
 // What comes from providers and their webhooks, and what plugins ask to be sent.
 
 import BerthModel
-import BerthPluginSDK
 import BerthSeams
 import CCurl
 
@@ -111,28 +110,5 @@ private let noon = Timestamp(milliseconds: 1_780_000_000_000)
         if let wait { precondition((0...86_400_000).contains(wait), "a wait of \(wait) ms") }
     }
     if let fresh = CacheDirectives.freshSeconds(headers, now: noon) { precondition(fresh >= 0, "fresh for \(fresh) s") }
-    return 0
-}
-
-/// What every adapter of the Swift SDK reads values with: any text and any number of a delivery or a row.
-@Sendable func values(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    let input = text(data, count)
-    if let plain = DecimalText.plain(input) { precondition(DecimalText.isPlain(plain.utf8), "no plain number: \(plain)") }
-    if let number = PhoneNumber.e164(input) { precondition(PhoneNumber.isE164(number.utf8), "no number: \(number)") }
-    _ = Truth.value(input)
-    _ = ProviderTime(input)?.rfc3339
-    // The same as a value of a JSON document, as a number where it is one.
-    let quoted = JSONValue.string(input).text
-    for json in [quoted, input] {
-        guard let node = (try? JSONDocument(Array(json.utf8)))?.root else { continue }
-        if let seconds = WholeSeconds.value(node) {
-            precondition(seconds >= 0, "a duration of \(seconds) s")
-            _ = ProviderTime.now.adding(seconds: seconds).rfc3339
-        }
-        if let time = ProviderTime(node) { precondition(time.rfc3339.utf8.count == 24) }
-        _ = Truth.value(node)
-        _ = node.scalarText.flatMap(DecimalText.plain)
-        _ = node.int64
-    }
     return 0
 }
