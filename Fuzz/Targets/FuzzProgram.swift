@@ -5,7 +5,8 @@ import Foundation
 
 private let targets: [String: @Sendable (UnsafePointer<UInt8>?, Int) -> CInt] = [
     "frames": frames, "json": json, "control": control, "manifest": manifest, "url": url, "schedule": schedule, "zone": zone,
-    "signature": signature, "selectors": selectors, "throttle": throttle, "headers": headers, "values": values, "canary": canary,
+    "signature": signature, "selectors": selectors, "throttle": throttle, "headers": headers, "values": values, "escapes": escapes,
+    "canary": canary,
 ]
 
 private let target: @Sendable (UnsafePointer<UInt8>?, Int) -> CInt = {

@@ -60,7 +60,7 @@ extension CurlOutbound {
         var outcome: TryOutcome
         // A proxy's refusal of a request in the clear looks like an answer; a provider has no such status.
         if code == CURLE_OK, transfer.status > 0, transfer.status != 407 || prepared.policy.proxy == nil {
-            outcome = TryOutcome(answer: transfer, mask: credential?.mask, now: clock.now(), throttles: target.http.throttles)
+            outcome = TryOutcome(answer: transfer, now: clock.now(), throttles: target.http.throttles)
         } else {
             outcome = TryOutcome(
                 code, transfer, label: prepared.label, isIdempotent: prepared.isIdempotent, mask: credential?.mask, limits: configuration,

@@ -24,6 +24,7 @@ public actor CurlOutbound: Outbound {
     /// `restoreLimits` replaces it by the boot's.
     var limitClock: LimitClock
     let requestLog: RequestLog?
+    var longAnswers = LongAnswers()
     /// The egress policy of a connection; nil: there is no such connection.
     let policy: @Sendable (ConnectionID) -> EgressPolicy?
     /// When counts of an earlier life were taken up; nil: nothing is kept.
@@ -193,7 +194,9 @@ public actor CurlOutbound: Outbound {
                 repeatsMax: configuration.retry.maxTries - exchange.tries)
             exchange.tries += outcome.repeats
             learn(outcome, ticket, target)
-            last = outcome.result
+            // Only now: what was learned must stand before those who waited for this one's place go.
+            let result = await hidden(outcome.result, opened?.credential.mask, of: target.connection)
+            last = result
             // A refused token was not acted upon: the same request goes once more with another, whatever its method.
             if !wasRefused, case .answered(401, _) = outcome.ending, let token = opened?.token {
                 wasRefused = true
@@ -208,7 +211,7 @@ public actor CurlOutbound: Outbound {
             let delay = configuration.retry.delay(
                 after: outcome.ending, tries: exchange.tries, isIdempotent: prepared.isIdempotent,
                 remainingNanoseconds: deadline - .now(), random: entropy.next())
-            guard let delay, connections[target.connection]?.budget.withdraw() != false else { return outcome.result }
+            guard let delay, connections[target.connection]?.budget.withdraw() != false else { return result }
             await pause(until: .now() + delay)
             if Task.isCancelled { return .failure(AttemptFailure(.cancelled, "\(prepared.label): cancelled")) }
             if isClosed { return .failure(Self.closing) }

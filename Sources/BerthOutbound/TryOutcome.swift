@@ -17,8 +17,9 @@ struct TryOutcome {
     enum Health { case good, bad, unknown }
 
     /// Of an answer. One that the manifest declares to mean "too many requests" becomes a 429 with Retry-After for all who
-    /// come after: the retry policy, the limits, and the plugin, which then needs no second way to say it.
-    init(answer transfer: Transfer, mask: SecretMask?, now: Timestamp, throttles: [ThrottleSpec]) {
+    /// come after: the retry policy, the limits, and the plugin, which then needs no second way to say it. What it repeats of the
+    /// credential is still there.
+    init(answer transfer: Transfer, now: Timestamp, throttles: [ThrottleSpec]) {
         var status = transfer.status
         var headers = transfer.headers
         var retryAfter = RateLimitSignals.retryAfterMilliseconds(headers, now: now)
@@ -28,11 +29,7 @@ struct TryOutcome {
             headers.removeAll { $0.name == "retry-after" }
             headers.append(("retry-after", String((wait + 999) / 1000)))
         }
-        if let mask { for index in headers.indices { headers[index].value = mask.mask(headers[index].value) } }
-        var body = transfer.body
-        // Told by a header, so that such an answer is not kept either.
-        if mask?.cover(&body) == true { headers.append(("berth-masked", "***")) }
-        result = .success(ProviderResponse(status: status, headers: headers, body: body))
+        result = .success(ProviderResponse(status: status, headers: headers, body: transfer.body))
         ending = .answered(status: status, retryAfterNanoseconds: retryAfter.map { $0 * 1_000_000 })
         health = status >= 500 ? .bad : .good
     }

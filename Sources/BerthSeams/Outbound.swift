@@ -84,7 +84,7 @@ public struct ProviderResponse: Sendable {
     public var status: Int
     /// Names in lower case, in order. Values that echo a credential are masked.
     public var headers: [(name: String, value: String)]
-    /// Decompressed. Where it repeats the credential there are asterisks, and a header `berth-masked` says so.
+    /// Decompressed. Where it repeats the credential (``SecretSearch``) there are asterisks, and a header `berth-masked` says so.
     public var body: [UInt8]
 
     /// An answer.

@@ -187,7 +187,7 @@ import Testing
         #"\u006b\u0065\u0079+with/of=9d2f"#,
     ]) func aSecretIsCoveredHoweverItIsEncoded(form: String) {
         // Without it a provider's "next" link, or PHP's way to write JSON, hands the key to the plugin and to the cache's file.
-        let mask = SecretMask([], inBodies: [Secret(copying: "key+with/of=9d2f".utf8)])
+        let mask = SecretMask([Secret(copying: "key+with/of=9d2f".utf8)])
         let text = #"{"next":"https://x/?page=2&key="# + form + #"&a=100%","path":"C:\\temp"}"#
         var body = Array(text.utf8)
         #expect(mask.cover(&body))
@@ -195,7 +195,6 @@ import Testing
         #expect(String(decoding: body, as: UTF8.self) == text.replacing(form, with: stars))
         var other = Array(text.replacing(form, with: "kez" + form.dropFirst(3)).utf8)
         #expect(form.hasPrefix("\\") || !mask.cover(&other))
-        #expect(SecretMask([Secret(copying: "key+with/of=9d2f".utf8)]).occurs(in: Array(text.utf8)))
-        #expect(SecretMask([Secret(copying: "key+with/of=9d2f".utf8)]).mask(text).contains("***"))
+        #expect(mask.mask(text) == text.replacing(form, with: "***"))
     }
 }

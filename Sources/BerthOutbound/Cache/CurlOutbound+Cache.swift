@@ -134,8 +134,7 @@ extension CurlOutbound {
         observer?.cacheUsed(.miss, of: target.provider)
         guard isCurrent else { return result }
         let spec = request.isAuthenticated ? target.credential : nil
-        let mask = spec.flatMap { connections[target.connection]?.credentials[$0]?.credential.mask }
-        if let answer = KeptAnswer(response, to: request, credential: spec, mask: mask, sentAt: sentAt) {
+        if let answer = KeptAnswer(response, to: request, credential: spec, sentAt: sentAt) {
             if await answers.keep(answer, plan.key, bytesMax: plan.bytesMax) { observer?.cacheUsed(.stored, of: target.provider) }
             // It may have been ended while it was written.
             if cacheState.epoch(of: target.connection) != epoch { await answers.forget(.key(plan.key), of: target.connection) }

@@ -4,15 +4,14 @@ import BerthModel
 import BerthSeams
 
 extension KeptAnswer {
-    /// What is kept of an answer; nil: nothing. `mask` knows the credential that was sent.
-    init?(_ response: ProviderResponse, to request: ProviderRequest, credential spec: CredentialSpec?, mask: SecretMask?, sentAt: Timestamp)
-    {
+    /// What is kept of an answer; nil: nothing.
+    init?(_ response: ProviderResponse, to request: ProviderRequest, credential spec: CredentialSpec?, sentAt: Timestamp) {
         guard response.status == 200, !CacheDirectives(response.headers).isNoStore else { return nil }
         let vary = response.headers.filter { $0.name == "vary" }.flatMap { $0.value.split(separator: ",") }
             .map { $0.filter { $0 != " " && $0 != "\t" }.lowercased() }
         guard !vary.contains("*") else { return nil }
-        // A kept answer must look like the first one did, and nothing of a credential goes into the file: those that echo it stay out.
-        guard !response.headers.contains(where: { $0.value.contains("***") }), mask?.occurs(in: response.body) != true else { return nil }
+        // Nothing of a credential goes into the file: answers that repeat it stay out, and those have asterisks in a header (`SecretMask`).
+        guard !response.headers.contains(where: { $0.value.contains("***") }) else { return nil }
         let fresh = CacheDirectives.freshSeconds(response.headers, now: sentAt)
         self.init(
             selecting: Self.selecting(Set(vary), of: request, spec), headers: response.headers.filter { Self.isLasting($0.name) },

@@ -41,13 +41,10 @@ struct ConnectionCredential {
         for placement in spec.placements {
             if let secret = found[placement.field] { placed.append((placement.place, secret)) }
         }
-        var hidden = Array(found.values)
-        var inBodies = found.filter { $0.key != "username" }.map(\.value)
-        if let basic {
-            hidden.append(Self.basicValue(basic))
-            inBodies.append(Self.basicValue(basic))
-        }
-        mask = SecretMask(hidden, inBodies: inBodies)
+        var secrets = found.filter { $0.key != "username" }.map(\.value)
+        // Of a short password there is no base64 but with its name.
+        if let basic { secrets.append(Self.pair(basic)) }
+        mask = SecretMask(secrets, names: [found["username"]].compactMap { $0 })
     }
 
     /// Lower-case names of the headers it sets; the plugin's own of that name are dropped.
@@ -85,6 +82,12 @@ struct ConnectionCredential {
             guard QueryCredential.put(name, secret, into: url) else { return false }
         }
         return true
+    }
+
+    private static func pair(_ basic: (username: Secret, password: Secret)) -> Secret {
+        basic.username.withBytes { username in
+            basic.password.withBytes { Secret(copying: Array(username) + [UInt8(ascii: ":")] + Array($0)) }
+        }
     }
 
     /// Base64 of `username:password`.
