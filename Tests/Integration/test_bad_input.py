@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import urllib.parse
 
 from rig import BIN, BUNDLES, Berthd, Mock
 from wire import Wire
@@ -222,6 +223,37 @@ class BadControlRequests(unittest.TestCase):
         self.refused("POST", "/v1/events/replay", b'{"since":"yesterday"}', 400, "since")
         self.refused("POST", "/v1/backup", b'{"path":"relative.db"}', 400, "absolute")
         self.assertEqual(self.berthd.get("/v1/connections")["items"], [])
+
+    def test_webhook_settings_that_can_never_verify(self):
+        # Would break: a connection that answers 401 to every delivery for ever, while its health is ok.
+        post = lambda webhook, *needles: self.refused(
+            "POST", "/v1/connections", json.dumps(self.mock.connection("ringba", webhook=webhook)).encode(), 400, *needles)
+        post({"scheme": "standard-webhooks", "secret": "not base64 at all!"}, "webhook.secret", "base64")
+        post({"scheme": "basic", "secret": "nocolonhere"}, "webhook.secret", "USERNAME:PASSWORD")
+        for secret in ("a/b/c/d/e", "a?b=12345", "with a blank", "abc%2Fdefg", "schl\u00fcssel"):
+            post({"scheme": "token", "secret": secret}, "webhook.secret", "address")
+        for header in ("x sig:\r\n", "x sig", "x:", "\u00fc"):
+            post({"scheme": "hmac", "header": header}, "webhook.header")
+        post({"scheme": "hmac", "prefix": "a\nb"}, "webhook.prefix")
+        self.assertEqual(self.berthd.get("/v1/connections")["items"], [])
+
+        made = self.berthd.post("/v1/connections", self.mock.connection("ringba", webhook={"scheme": "hmac", "header": "X-Own"}, streams={}))
+        patch = lambda webhook: self.berthd.control("PATCH", "/v1/connections/" + made["id"], {"webhook": webhook})
+        self.assertEqual(patch({"scheme": "basic", "secret": "nocolonhere"}).status, 400)
+        self.assertEqual(patch({"header": "x sig"}).status, 400)
+        self.assertEqual(patch({"secret": "any bytes: they are an HMAC's key"}).json["webhook"]["header"], "x-own")
+        self.assertEqual(patch({"header": ""}).json["webhook"]["header"], "x-signature")
+        for webhook in ({"scheme": "standard-webhooks", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, {"scheme": "basic", "secret": "u:p:wordlong"},
+                        {"scheme": "token", "secret": "aZ09-._~=:@+"}):
+            self.assertEqual(patch(webhook).status, 200, webhook)
+        path = urllib.parse.urlsplit(made["webhook"]["url"]).path
+        self.assertEqual(self.berthd.webhook(path + "/aZ09-._~=:@+", b'{"event":"e","call_id":"1"}').status, 202)
+        self.berthd.control("DELETE", "/v1/connections/" + made["id"])
+
+    def test_credentials_and_settings_that_cannot_be_sent(self):
+        # Would break: a user name cut at its colon by the provider; a number that is stored and never told again, so that the list is a 500.
+        body = self.mock.connection("trackdrive", credentials={"kind": "basic", "username": "u:v", "password": "p"})
+        self.refused("POST", "/v1/connections", json.dumps(body).encode(), 400, "credentials.username", "colon")
 
     def test_schedules_that_are_none(self):
         # Would break: a stream that never runs, and nobody is told.
