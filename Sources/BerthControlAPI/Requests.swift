@@ -139,7 +139,7 @@ public struct ReplayFilter: RequestBody {
     public var provider: ProviderName?
     /// Event kind.
     public var kind: String?
-    /// End states; default completed and discarded.
+    /// States; default completed and discarded, with `ids` any that is settled or waits for its next attempt.
     public var states: [EventState]?
     /// Received at or after.
     public var since: Timestamp?

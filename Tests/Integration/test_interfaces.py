@@ -131,6 +131,23 @@ class Interfaces(unittest.TestCase):
         self.assertEqual({e: settled(e) for e in events if e not in wanted}, {e: at for e, at in events.items() if e not in wanted})
         self.assertEqual(len(self.berthd.get(f"/v1/records/call?connection={connection['id']}")["items"]), 3)
 
+    def test_replay_by_filter_leaves_what_a_person_gave_up(self):
+        # Would break: a repair of a day's events that brings back what somebody ended on purpose.
+        connection = self.add("ringba")
+        self.berthd.post(f"/v1/connections/{connection['id']}/pause")
+        events = [self.berthd.webhook(self.path(connection), json.dumps(dict(CALL, call_id=f"given-up-{n}")).encode()).json["id"] for n in range(2)]
+        self.berthd.post(f"/v1/events/{events[0]}/cancel")
+        self.berthd.post(f"/v1/connections/{connection['id']}/resume")
+        self.settled(events[1])
+        chosen = {"connection": connection["id"]}
+        self.assertEqual(self.berthd.post("/v1/events/replay", {**chosen, "dry_run": True})["events"], [events[1]])
+        self.assertEqual(self.berthd.post("/v1/events/replay", chosen)["events"], [events[1]])
+        self.settled(events[1])
+        self.assertEqual(self.berthd.get(f"/v1/events/{events[0]}")["state"], "cancelled")
+        self.assertEqual(self.berthd.post("/v1/events/replay", {**chosen, "states": ["cancelled"], "dry_run": True})["events"], [events[0]])
+        self.assertEqual(self.berthd.post("/v1/events/replay", {"ids": [events[0]]})["events"], [events[0]])
+        self.settled(events[0])
+
     def handled(self, provider):
         """Events that the provider's plugin has completed, by the daemon's own count."""
         lines = self.berthd.control("GET", "/metrics").body.decode().splitlines()

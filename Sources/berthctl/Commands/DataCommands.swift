@@ -60,7 +60,8 @@ struct EventCommand: ParsableCommand {
 
     struct ReplayOne: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "replay", abstract: "Process settled deliveries again: one by id, or many by filter.")
+            commandName: "replay", abstract: "Process settled deliveries again: one by id, or many by filter.",
+            discussion: "A filter finds what is completed or discarded. What was cancelled comes back by its id only.")
         @OptionGroup var options: SessionOptions
         @OptionGroup var choice: EventChoice
         @Argument(help: "Event id; left out: all that the filter finds.") var id: String?
