@@ -221,6 +221,8 @@ class BadControlRequests(unittest.TestCase):
         self.refused("POST", "/v1/events/replay", b'{"limit":0}', 400, "limit")
         self.refused("POST", "/v1/events/replay", b'{"states":["complete"]}', 400, "states")
         self.refused("POST", "/v1/events/replay", b'{"since":"yesterday"}', 400, "since")
+        self.refused("POST", "/v1/events/replay", b'{"states":[]}', 400, "states")
+        self.refused("POST", "/v1/events/replay", b'{"ids":[]}', 400, "ids")
         self.refused("POST", "/v1/backup", b'{"path":"relative.db"}', 400, "absolute")
         self.assertEqual(self.berthd.get("/v1/connections")["items"], [])
 
@@ -276,7 +278,8 @@ class BadControlRequests(unittest.TestCase):
             ("/v1/events?limit=1&limit=2", "twice"), ("/v1/events?cursor=garbage", "cursor"), ("/v1/runs?status=done", "status"),
             ("/v1/runs?cursor=%00", "cursor"), ("/v1/status?verbose=1", "takes none"), ("/v1/records/call?nonsense=1", "nonsense"),
             ("/v1/records/call?status[like=1", "status"), ("/v1/records/call?status[lik]=1", "lik"), ("/v1/records/call?sort=nonsense", "nonsense"),
-            ("/v1/records/call?deleted=maybe", "deleted"), ("/v1/feed?topics=x", "topic"), ("/v1/audit?since=1", "since"),
+            ("/v1/records/call?deleted=maybe", "deleted"), ("/v1/feed?topics=x", "topic"), ("/v1/feed?topic=nonsense", "topic", "record.created"),
+            ("/v1/feed?topic=record.created,record.updatd", "record.updatd", "did you mean 'record.updated'"), ("/v1/audit?since=1", "since"),
             ("/v1/records/call?duration_seconds=abc", "duration_seconds"), ("/v1/records/call?cursor=x", "cursor"),
         ):
             with self.subTest(path):

@@ -148,7 +148,7 @@ extension SQLiteStore {
                 "processed": .integer(Int64(counts.processed)), "created": .integer(Int64(counts.created)),
                 "updated": .integer(Int64(counts.updated)), "failed": .integer(Int64(counts.failed)),
             ])
-            notices.append(try writer.notice("run.finished", held.run.connection, owner, at: now, data: data.text))
+            notices.append(try writer.notice(.runFinished, held.run.connection, owner, at: now, data: data.text))
             return FinishReceipt(notices: notices, connection: connection)
         }
     }
@@ -202,7 +202,7 @@ extension SQLiteStore {
                 let data = JSONValue.object([
                     "failures": .integer(Int64(connection.consecutiveFailures)), "reason": .string(error?.message ?? ""),
                 ])
-                notices.append(try writer.notice("connection.error", id, owner, at: now, data: data.text))
+                notices.append(try writer.notice(.connectionError, id, owner, at: now, data: data.text))
             }
         case .success, .partial:
             connection.lastSyncAt = now
@@ -211,7 +211,7 @@ extension SQLiteStore {
             connection.lastError = nil
             if connection.status == .error {
                 connection.status = .active
-                notices.append(try writer.notice("connection.recovered", id, owner, at: now, data: "{}"))
+                notices.append(try writer.notice(.connectionRecovered, id, owner, at: now, data: "{}"))
             }
         case .failed, .cancelled, .queued, .running: break
         }

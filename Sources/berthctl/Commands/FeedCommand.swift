@@ -8,7 +8,11 @@ struct FeedCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "feed", abstract: "Follow what becomes durable, live; Ctrl-C ends.",
         discussion:
-            "With --output json each line is one JSON object. --after ID begins after a known notice, --after 0 with all that is kept.")
+            """
+            With --output json each line is one JSON object. --after ID begins after a known notice, --after 0 with all that is kept. \
+            A line feed.gap says that notices between the id asked for and the position are not kept any more; missed is null where the id \
+            is of another life of the database, such as before a backup was put back.
+            """)
     @OptionGroup var options: SessionOptions
     @Option(help: "Only of this connection.") var connection: String?
     @Option(help: "Only these topics, comma-separated, such as record.created,run.finished.") var topic: String?
@@ -32,7 +36,8 @@ struct FeedCommand: ParsableCommand {
                             // Without data it only says where the feed stands.
                             guard !item.data.isEmpty else { continue }
                             show(item, session)
-                            left -= 1
+                            // A gap is no notice.
+                            if item.topic != "feed.gap" { left -= 1 }
                             if left == 0 { return false }
                         }
                         return true
