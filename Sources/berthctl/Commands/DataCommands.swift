@@ -44,7 +44,7 @@ struct EventCommand: ParsableCommand {
                     ("connection", choice.connection), ("provider", choice.provider), ("kind", choice.kind), ("since", choice.since),
                     ("until", choice.until), ("state", state), ("limit", String(limit)), ("cursor", cursor),
                 ])
-                session.show(list: try session.ask("GET", "/v1/events" + query), eventColumns)
+                try session.show(list: session.ask("GET", "/v1/events" + query), eventColumns)
             }
         }
     }
@@ -115,7 +115,7 @@ struct DeadLetterCommand: ParsableCommand {
                     ("connection", choice.connection), ("provider", choice.provider), ("kind", choice.kind), ("since", choice.since),
                     ("until", choice.until), ("limit", String(limit)), ("cursor", cursor),
                 ])
-                session.show(list: try session.ask("GET", "/v1/dead-letters" + query), eventColumns)
+                try session.show(list: session.ask("GET", "/v1/dead-letters" + query), eventColumns)
             }
         }
     }
@@ -165,7 +165,7 @@ struct RecordCommand: ParsableCommand {
                     fields.append((String(condition[..<equals]), String(condition[condition.index(after: equals)...])))
                 }
                 let list = try session.ask("GET", "/v1/records/\(Session.encoded(entity))" + Session.query(fields))
-                session.show(list: list, Self.columns(of: entity))
+                try session.show(list: list, Self.columns(of: entity))
             }
         }
 

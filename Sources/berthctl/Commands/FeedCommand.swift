@@ -35,7 +35,7 @@ struct FeedCommand: ParsableCommand {
                             position = item.id
                             // Without data it only says where the feed stands.
                             guard !item.data.isEmpty else { continue }
-                            show(item, session)
+                            try show(item, session)
                             // A gap is no notice.
                             if item.topic != "feed.gap" { left -= 1 }
                             if left == 0 { return false }
@@ -53,19 +53,19 @@ struct FeedCommand: ParsableCommand {
         }
     }
 
-    private func show(_ item: SSEReader.Item, _ session: Session) {
+    private func show(_ item: SSEReader.Item, _ session: Session) throws {
         if session.options.output == .json {
             var members = JSONValue(text: Array(item.data.utf8))?.objectValue ?? [:]
             members["feed_id"] = .integer(item.id)
             members["topic"] = .string(item.topic)
-            print(JSONValue.object(members).text)
+            Output.print(JSONValue.object(members).text)
         } else {
             let data = JSONValue(text: Array(item.data.utf8)) ?? .null
             let rest = (data.objectValue ?? [:]).filter { !["at", "connection", "workspace"].contains($0.key) }
                 .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.cell)" }.joined(separator: " ")
-            print("\(data.cell("at"))  \(Terminal.safe(item.topic))  \(rest)")
+            Output.print("\(data.cell("at"))  \(Terminal.safe(item.topic))  \(rest)")
         }
-        fflush(nil)
+        try Output.flush()
     }
 }
 
