@@ -236,12 +236,12 @@ extension SQLiteStore {
             if let connection { query.append(" AND c.id = ?", connection.description) }
             if let stream { query.append(" AND r.stream = ?", stream.text) }
             if let status { query.append(" AND r.status = ?", status.rawValue) }
-            if let cursor = page.cursor { query.append(" AND r.number < ?", try ListCursor(cursor).number) }
+            if let cursor = page.cursor { query.append(" AND r.number < ?", try ListCursor(cursor, of: "runs").number) }
             query.append(" ORDER BY r.number DESC LIMIT ?", Int64(limit + 1))
             var rows = try query.all(database) { (try RunRow.read($0), $0.int64(18)) }
             let hasMore = rows.count > limit
             if hasMore { rows.removeLast() }
-            return Page(items: rows.map(\.0), next: hasMore ? rows.last.map { ListCursor(number: $0.1).text } : nil)
+            return Page(items: rows.map(\.0), next: hasMore ? rows.last.map { ListCursor("runs", number: $0.1).text } : nil)
         }
     }
 
