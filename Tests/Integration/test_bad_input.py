@@ -10,7 +10,7 @@ import tempfile
 import unittest
 import urllib.parse
 
-from rig import BIN, BUNDLES, Berthd, Mock
+from rig import BIN, BUNDLES, Berthd, Mock, wait_for
 from wire import Wire
 
 
@@ -61,7 +61,7 @@ class BadConfiguration(unittest.TestCase):
             ('max_body_bytes = "10"', "whole number"), ("max_body_bytes = 1.5", "max_body_bytes"), ("max_body_bytes = -1", "1024"),
             ("max_body_bytes = 99999999999999999999", "2"), ("listen = 8700", "text"), ("listen = true", "text"),
             ('listen = ["a"]', "text"), ('listen = "8700"', "host:port"), ('listen = "127.0.0.1:99999"', "host:port"),
-            ("listen = 2026-01-01", "date"), ('public_url = "hooks.example.com"', "https://"),
+            ('listen = ":8700"', "0.0.0.0:8700"), ('public_url = "https://u:p@x"', "https://"), ("listen = 2026-01-01", "date"), ('public_url = "hooks.example.com"', "https://"),
         ):
             self.refused(f"[server]\n{line}\n", place, needle)
         self.refused('[control]\nmode = "0666"\n', place, "without rights for others")
@@ -70,6 +70,7 @@ class BadConfiguration(unittest.TestCase):
         self.refused('[control]\ngroup_role = "amdin"\n', place, "did you mean 'admin'")
         self.refused('[store]\nurl = "postgres://x/y"\n', place, "sqlite:///")
         self.refused('[store]\nurl = "sqlite://relative.db"\n', place, "sqlite:///")
+        self.refused('[store]\nurl = "sqlite:///a/b.db?mode=memory"\n', place, "parameters")
         self.refused('[plugins]\ndirectories = "/a"\n', place, "list")
         self.refused('[plugins]\ndirectories = [1]\n', place, "text")
         self.refused('[plugins]\ndirectories = ["plugins"]\n', place, "absolute")
@@ -119,7 +120,8 @@ class BadConfiguration(unittest.TestCase):
         self.assertEqual(status, 0, message)
         self.assertIn("the first start makes it", message)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir() if "db" in path.name), ["garbage.db"], "--check made something")
-        for wrong in (text(store=f"{nowhere}/berth.db"), text(key="{0}/short.key"), text(key="{0}/open.key"),
+        (self.folder / "store").mkdir()
+        for wrong in (text(store=f"{nowhere}/berth.db"), text(store="{0}/store"), text(key="{0}/short.key"), text(key="{0}/open.key"),
                       text(worker=f"{nowhere}/berth-worker")):
             self.refused(wrong, str(self.file))
         for wrong, code, *needles in (
@@ -281,6 +283,7 @@ class BadControlRequests(unittest.TestCase):
             ("/v1/records/call?deleted=maybe", "deleted"), ("/v1/feed?topics=x", "topic"), ("/v1/feed?topic=nonsense", "topic", "record.created"),
             ("/v1/feed?topic=record.created,record.updatd", "record.updatd", "did you mean 'record.updated'"), ("/v1/audit?since=1", "since"),
             ("/v1/records/call?duration_seconds=abc", "duration_seconds"), ("/v1/records/call?cursor=x", "cursor"),
+            ("/v1/records/call?status=complete", "status", "did you mean 'completed'"), ("/v1/records/call?status[in]=completed,foo", "foo"),
         ):
             with self.subTest(path):
                 self.refused("GET", path, None, 400, *needles)
@@ -292,11 +295,26 @@ class BadControlRequests(unittest.TestCase):
         answer = self.refused("DELETE", "/v1/status", None, 405, "GET")
         self.assertEqual(answer.headers["allow"], "GET")
 
+    def test_a_cursor_belongs_to_its_list(self):
+        # Would break: pages of rows that have nothing to do with those before, or an end that is none, each answered 200.
+        made = self.berthd.post("/v1/connections", self.mock.connection("ringba", streams={}))
+        for number in range(3):
+            event = self.berthd.deliver(made, {"event": "finalized", "call_id": f"c{number}", "revenue": str(number)})
+            wait_for(lambda: self.berthd.event(event)["state"] == "completed", 10, "the event")
+        records, events = (self.berthd.get(f"/v1/{path}limit=1")["next"] for path in ("records/call?sort=-created_at&", "events?"))
+        for path, cursor in (("records/call?sort=revenue", records), ("records/call?sort=created_at", records), ("records/call?", records),
+                             ("records/campaign?sort=-created_at", records), ("records/call?", events), ("runs?", events), ("audit?", events),
+                             ("requests?", events), ("events?", records)):
+            self.refused("GET", f"/v1/{path}&cursor={cursor}", None, 400, "another list")
+        self.assertEqual(len(self.berthd.all_items("/v1/records/call?sort=-created_at")), 3)
+        self.assertEqual(len(self.berthd.get(f"/v1/events?cursor={events}&kind=finalized")["items"]), 2)
+        self.berthd.control("DELETE", "/v1/connections/" + made["id"])
+
     def test_records_filters_do_not_reach_the_database_as_text(self):
         # Would break: injection through a field name or operator.
         for path in ("/v1/records/call?id%22%3Bdrop%20table=1", "/v1/records/call?sort=id%20desc%3B--", "/v1/records/call?(select%201)=1"):
             self.refused("GET", path, None, 400)
-        self.assertEqual(self.berthd.control("GET", "/v1/records/call?status=x%27%20or%20%271%27=%271").json["items"], [])
+        self.assertEqual(self.berthd.control("GET", "/v1/records/call?campaign_id=x%27%20or%20%271%27=%271").json["items"], [])
 
     def test_http_that_is_none(self):
         # Would break: the parser's limits on the control socket.

@@ -93,7 +93,8 @@ class BadPlugins(unittest.TestCase):
             "word": ("64", "built for"), "order": ("little", "endian", "machine", "built for"), "text": ("ELF",), "empty": ("ELF", "empty", "truncated"),
             "half": ("segment ends",), "head": ("headers",), "escape": ("file",), "absolute": ("file",), "abi": ("abi",), "nul": ("NUL",),
             "deep": ("key",), "utf": ("UTF-8",), "great": ("1048576", "MiB", "bytes"), "keys": ("did you mean publisher",), "types": ("version",),
-            "identity": ("id",), "nosuch": ("hmac",), "endlessly": ("no number",), "whispering": ("never secret",), "bare": ("plugin.toml",), "pipe": ("plugin.toml",), "fifo": ("libfifo.so",),
+            "identity": ("id",), "nosuch": ("hmac",), "endlessly": ("no number",),
+            "whispering": ("never secret",), "bare": ("plugin.toml",), "pipe": ("plugin.toml",), "fifo": ("libfifo.so",),
             "folder": ("libfolder.so",), "endless": ("libendless.so",), "loop": ("libloop.so",),
         }
 

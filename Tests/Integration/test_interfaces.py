@@ -234,6 +234,21 @@ class Interfaces(unittest.TestCase):
         self.assertEqual(answer.status, 400, answer)
         self.assertEqual(self.berthd.webhook("/webhooks/nobody/none", b"{}").status, 404)
 
+    def test_shown_addresses_can_be_called(self):
+        # Would break: an address that is pasted into a provider's form and answers 404, or is no URL at all.
+        for setting, begin in (('listen = "[::1]:0"', "http://[::1]:"), ('public_url = "https://x.example/base//"', "https://x.example/base/webhooks/")):
+            berthd = Berthd()
+            old = berthd.config.read_text()
+            berthd.config.write_text(old.replace('listen = "127.0.0.1:0"', setting if setting.startswith("listen") else f'listen = "127.0.0.1:0"\n{setting}'))
+            try:
+                berthd.start()
+                url = berthd.post("/v1/connections", self.mock.connection("ringba", streams={}))["webhook"]["url"]
+                self.assertTrue(url.startswith(begin), url)
+                path = urllib.parse.urlsplit(url).path.removeprefix("/base")  # as the proxy that the URL is of does
+                self.assertEqual(berthd.webhook(path, b'{"event":"e","call_id":"1"}').status, 202)
+            finally:
+                berthd.stop()
+
     def test_health_metrics_and_openapi(self):
         # Would break: the operator's first three looks.
         self.assertEqual(self.berthd.webhook("/healthz", method="GET").status, 200)
