@@ -129,7 +129,9 @@ public protocol ControlOperations: Sendable {
 
     /// `GET /v1/feed`: batches in order, after `lastID` (nil: from now on), until the consumer goes. The first batch is one item
     /// without data that tells where it begins; where it can't begin after `lastID`, a `feed.gap` follows.
-    func feed(after lastID: Int64?, _ query: ListQuery, _ caller: Caller) async throws(BerthError) -> AsyncThrowingStream<[FeedItem], any Error>
+    func feed(after lastID: Int64?, _ query: ListQuery, _ caller: Caller) async throws(BerthError) -> AsyncThrowingStream<
+        [FeedItem], any Error
+    >
     /// `GET /v1/requests`
     func listRequests(_ query: ListQuery) async throws(BerthError) -> List<RequestView>
     /// `GET /v1/audit`

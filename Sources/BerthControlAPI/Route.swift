@@ -161,7 +161,8 @@ public struct Route: Sendable, Hashable {
             "POST", "/v1/dead-letters/redrive", .operate, .redriveDeadLetters, "Process dead letters again", request: "ReplayFilter",
             response: "Replay"),
         Route(
-            "GET", "/v1/feed", .operate, .feed, "Server-sent events after commit; Last-Event-ID resumes, an event feed.gap tells what can't be told any more",
+            "GET", "/v1/feed", .operate, .feed,
+            "Server-sent events after commit; Last-Event-ID resumes, an event feed.gap tells what can't be told any more",
             response: "stream",
             query: [
                 (name: "connection", help: "id or name"),

@@ -58,7 +58,8 @@ extension ConnectionRules {
         switch scheme {
         case .hmac, .plugin: nil
         case .standardWebhooks:
-            VerificationKey(secret)?.standard == nil ? "must be base64 for the scheme standard-webhooks, with or without whsec_ before it" : nil
+            VerificationKey(secret)?.standard == nil
+                ? "must be base64 for the scheme standard-webhooks, with or without whsec_ before it" : nil
         case .basic:
             secret.withBytes { $0.contains(UInt8(ascii: ":")) } ? nil : "must be USERNAME:PASSWORD for the scheme basic"
         case .token:

@@ -228,14 +228,16 @@ public struct ManifestReader: Sendable {
                 case (.integer, .integer(let number)): value = .integer(Int64(number))
                 case (.number, .integer(let number)): value = .integer(Int64(number))
                 case (.number, .number(let number)) where number.isFinite: value = .number(number)
-                case (.number, .number): throw section.refusal("default", "\(node.shown) is no number that JSON can tell", hint: "a finite one")
+                case (.number, .number):
+                    throw section.refusal("default", "\(node.shown) is no number that JSON can tell", hint: "a finite one")
                 case (.boolean, .bool(let flag)): value = .bool(flag)
                 default: throw section.refusal("default", "\(node.shown) is not of type \(type.rawValue)")
                 }
             }
             if try section.bool("secret") == true {
                 throw section.refusal(
-                    "secret", "a setting is never secret: the plugin is given all of them, and everybody who may read connections sees them",
+                    "secret",
+                    "a setting is never secret: the plugin is given all of them, and everybody who may read connections sees them",
                     hint: "make it a credential: placements = [{ field = \"\(name)\", in = \"header\", name = \"...\" }]")
             }
             specs[name] = SettingSpec(

@@ -36,7 +36,8 @@ enum WebhookReader {
                 status: try success.integer("status", in: 200...299) ?? 202, body: try success.text("body", max: 65_536, lines: true),
                 contentType: try success.text("content_type") ?? "application/json")
             if [204, 205].contains(spec.success.status), spec.success.body?.isEmpty == false {
-                throw success.refusal("body", "an answer of status \(spec.success.status) has none", hint: "status = 200, or leave body out")
+                throw success.refusal(
+                    "body", "an answer of status \(spec.success.status) has none", hint: "status = 200, or leave body out")
             }
         }
         spec.handshake = try handshake(section)

@@ -52,7 +52,9 @@ extension SQLiteStore {
             for condition in wish.conditions { try columns.append(condition, to: &query) }
             let sort = try columns.sort(wish.sort)
             let list = "\(entity)\(wish.isDescending ? " -" : " ")\(wish.sort ?? "")"
-            if let text = page.cursor { try columns.append(try ListCursor(text, of: list), sort, isDescending: wish.isDescending, to: &query) }
+            if let text = page.cursor {
+                try columns.append(try ListCursor(text, of: list), sort, isDescending: wish.isDescending, to: &query)
+            }
             let order = wish.isDescending ? "DESC" : "ASC"
             query.append(" ORDER BY \(sort.sql) \(order), r._row \(order) LIMIT ?", Int64(limit + 1))
             let last = Int32(12 + definition.fields.count)

@@ -16,7 +16,8 @@ struct ListenAddress {
         // Nobody opens a daemon to all networks by leaving something out.
         guard !host.isEmpty else {
             throw BerthError(
-                "configuration_invalid", "\(setting): '\(text)' names no address", hint: "0.0.0.0\(text) or [::]\(text) is every one of this machine")
+                "configuration_invalid", "\(setting): '\(text)' names no address",
+                hint: "0.0.0.0\(text) or [::]\(text) is every one of this machine")
         }
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         self.host = host
