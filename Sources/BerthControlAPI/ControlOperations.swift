@@ -37,6 +37,10 @@ public struct ListQuery: Sendable {
 
 /// One item of the feed.
 public struct FeedItem: Sendable {
+    /// Topic of an item that says that notices are left out: `{"asked":5,"missed":15,"position":20}`. `missed` is null where nobody knows:
+    /// the id asked for is of another life of the database, such as before a backup was put back.
+    public static let gapTopic = "feed.gap"
+
     /// The event id to resume after.
     public var id: Int64
     /// `record.created`...
@@ -124,8 +128,10 @@ public protocol ControlOperations: Sendable {
     func showRecord(_ entity: String, _ id: String, _ caller: Caller) async throws(BerthError) -> JSONValue
 
     /// `GET /v1/feed`: batches in order, after `lastID` (nil: from now on), until the consumer goes. The first batch is one item
-    /// without data that tells where it begins.
-    func feed(after lastID: Int64?, _ query: ListQuery) async throws(BerthError) -> AsyncThrowingStream<[FeedItem], any Error>
+    /// without data that tells where it begins; where it can't begin after `lastID`, a `feed.gap` follows.
+    func feed(after lastID: Int64?, _ query: ListQuery, _ caller: Caller) async throws(BerthError) -> AsyncThrowingStream<
+        [FeedItem], any Error
+    >
     /// `GET /v1/requests`
     func listRequests(_ query: ListQuery) async throws(BerthError) -> List<RequestView>
     /// `GET /v1/audit`

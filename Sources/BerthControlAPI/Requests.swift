@@ -52,11 +52,12 @@ public struct NewConnection: RequestBody {
     public struct Webhook: Decodable, Sendable {
         /// `hmac`, `standard-webhooks`, `token`, `basic`, `plugin`.
         public var scheme: String?
-        /// Generated when left out.
+        /// Generated when left out. `standard-webhooks`: base64, `whsec_` before it or not; `basic`: `USERNAME:PASSWORD`; `token`: what
+        /// may stand in a path as it is.
         public var secret: SecretText?
         /// Addresses or CIDR ranges.
         public var allow_ips: [String]?
-        /// Header of the signature.
+        /// Header of the signature; empty: the manifest's.
         public var header: String?
         /// `sha256`, `sha1`, `sha512`.
         public var algorithm: String?
@@ -138,7 +139,7 @@ public struct ReplayFilter: RequestBody {
     public var provider: ProviderName?
     /// Event kind.
     public var kind: String?
-    /// End states; default completed and discarded.
+    /// States; default completed and discarded, with `ids` any that is settled or waits for its next attempt.
     public var states: [EventState]?
     /// Received at or after.
     public var since: Timestamp?

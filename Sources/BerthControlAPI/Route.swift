@@ -161,8 +161,13 @@ public struct Route: Sendable, Hashable {
             "POST", "/v1/dead-letters/redrive", .operate, .redriveDeadLetters, "Process dead letters again", request: "ReplayFilter",
             response: "Replay"),
         Route(
-            "GET", "/v1/feed", .operate, .feed, "Server-sent events after commit; Last-Event-ID resumes", response: "stream",
-            query: [(name: "connection", help: "id or name"), (name: "topic", help: "comma-separated topics")]),
+            "GET", "/v1/feed", .operate, .feed,
+            "Server-sent events after commit; Last-Event-ID resumes, an event feed.gap tells what can't be told any more",
+            response: "stream",
+            query: [
+                (name: "connection", help: "id or name"),
+                (name: "topic", help: "comma-separated, such as record.created,run.finished; a feed.gap comes in any case"),
+            ]),
         Route(
             "GET", "/v1/requests", .operate, .listRequests, "Requests to providers, newest first, without headers and bodies",
             response: "RequestList",

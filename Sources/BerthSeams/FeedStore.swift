@@ -14,7 +14,7 @@ public protocol FeedStore: Sendable {
 public struct Notice: Sendable, Hashable {
     /// Grows; the feed's event id.
     public var sequence: Int64
-    /// `record.created`, `record.updated`, `record.deleted`, `event.discarded`, `run.finished`, `connection.error`.
+    /// One of ``Topic``; of an older database perhaps another.
     public var topic: String
     /// Whose.
     public var workspace: WorkspaceName
@@ -26,6 +26,27 @@ public struct Notice: Sendable, Hashable {
     public var at: Timestamp
     /// JSON object with ids and what changed, small.
     public var data: String
+
+    /// What notices are of.
+    public enum Topic: String, Sendable, CaseIterable {
+        /// A record came.
+        case recordCreated = "record.created"
+        /// A record changed.
+        case recordUpdated = "record.updated"
+        /// A record is a tombstone.
+        case recordDeleted = "record.deleted"
+        /// Many records changed in one commit; told together.
+        case recordsChanged = "records.changed"
+        /// An event became a dead letter.
+        case eventDiscarded = "event.discarded"
+        /// A sync run ended.
+        case runFinished = "run.finished"
+        /// A connection fails from now on.
+        case connectionError = "connection.error"
+        /// It works again.
+        case connectionRecovered = "connection.recovered"
+    }
+
     /// A notice.
     public init(
         sequence: Int64, topic: String, workspace: WorkspaceName, connection: ConnectionID, provider: ProviderName, at: Timestamp,

@@ -143,7 +143,7 @@ struct CheckedBundle {
     /// provider's address.
     var plausibleSettings: String {
         var members: [String: JSONValue] = [:]
-        for (name, setting) in manifest.settings where !setting.isSecret {
+        for (name, setting) in manifest.settings {
             if let value = setting.defaultValue { members[name] = value }
             guard members[name] == nil, setting.isRequired || manifest.http.baseURL?.contains("{\(name)}") == true else { continue }
             switch setting.type {

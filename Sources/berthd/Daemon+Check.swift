@@ -44,8 +44,9 @@ extension Daemon {
         }
         guard isFolder.boolValue else { throw unfit("\(folder) is no folder") }
         guard access(folder, W_OK | X_OK) == 0 else { throw unfit("\(folder) can't be written by this user") }
-        if FileManager.default.fileExists(atPath: path), access(path, R_OK | W_OK) != 0 {
-            throw unfit("\(path) can't be written by this user")
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
+            guard !isFolder.boolValue else { throw unfit("\(path) is a folder") }
+            guard access(path, R_OK | W_OK) == 0 else { throw unfit("\(path) can't be written by this user") }
         }
         return []
     }

@@ -103,7 +103,7 @@ struct Daemon {
 
         // Where it is reached.
         let listening = ListeningState(expected: 2)
-        let publicURL = configuration.text("server.public_url")
+        let publicURL = String(configuration.text("server.public_url").reversed().drop { $0 == "/" }.reversed())
         let facts = ControlPlane.Facts(
             version: BerthVersion.current, startedAt: clock.now(), pid: getpid(), listen: { listening.address },
             publicURL: { publicURL.isEmpty ? "http://\(listening.address)" : publicURL }, setLogLevel: LineLogHandler.setLevel,

@@ -18,6 +18,37 @@ extension Ctl {
             #expect(result.output.isEmpty)
         }
 
+        @Test(arguments: ["", "null", "[1,2]", "{}", "{\"items\":[]}", "{\"status\":\"fine\",\"parts\":[]}", "{\"status\":\"ok\"}"])
+        func whatIsNoHealthIsNotWell(_ body: String) async throws {
+            // Would break: a monitor that is told for ever that all is well, by whatever listens there.
+            let daemon = try ScriptedDaemon { _ in ScriptedDaemon.json(body) }
+            for output in ["table", "json"] {
+                let result = try await Berthctl.run(["health", "--output", output], socket: daemon.path)
+                #expect(result.status == 76 && result.errors.hasPrefix("berthctl: ") && result.output.isEmpty, "\(result)")
+            }
+        }
+
+        @Test(arguments: ["204 No Content", "302 Found", "100 Continue", "999 What"])
+        func otherStatusesAreNotWell(_ status: String) async throws {
+            // Would break: the same, for an answer whose status says that it is none.
+            let daemon = try ScriptedDaemon { _ in ScriptedDaemon.json("{\"status\":\"ok\",\"parts\":[]}", status: status) }
+            let result = try await Berthctl.run(["health"], socket: daemon.path)
+            #expect(result.status != 0 && result.errors.hasPrefix("berthctl: ") && result.output.isEmpty, "\(result)")
+        }
+
+        @Test func aListWithoutItemsIsNone() async throws {
+            // Would break: "nothing there", said of an answer that is none.
+            let daemon = try ScriptedDaemon { _ in ScriptedDaemon.json("{\"items\":null,\"next\":null}") }
+            #expect(try await Berthctl.run(["event", "list"], socket: daemon.path).status == 76)
+        }
+
+        @Test func aValueGivenTwiceIsAMistake() async throws {
+            // Would break: the first of two settings, silently.
+            let arguments = ["connection", "add", "ringba", "--setting", "a=1", "--setting", "a=2"]
+            let result = try await Berthctl.run(arguments, socket: "/tmp/berth-nowhere-\(getpid()).sock")
+            #expect(result.status == 64 && result.errors.contains("--setting a is given twice"), "\(result)")
+        }
+
         @Test func noDaemon() async throws {
             // Would break: "connection refused", and nobody knows of what.
             let nowhere = try await Berthctl.run(["status"], socket: "/tmp/berth-nowhere-\(getpid()).sock")

@@ -39,6 +39,15 @@ extension Ctl {
             #expect(daemon.requests.map { $0.headers["last-event-id"] } == [nil, "40", "41", "42"])
         }
 
+        @Test func aGapIsShownAndIsNoNotice() async throws {
+            // Would break: a script that takes the gap for the notice it waits for, or never hears of it.
+            let gap = "id: 20\nevent: feed.gap\ndata: {\"asked\":5,\"missed\":15,\"position\":20}\n\n"
+            let daemon = try ScriptedDaemon { _ in Self.head + Self.chunk("id: 5\n\n" + gap + Self.event(21)) + "0\r\n\r\n" }
+            let result = try await Berthctl.run(["feed", "--after", "5", "--count", "1"], socket: daemon.path)
+            #expect(result.lines.count == 3 && result.lines[0].contains("feed.gap  asked=5 missed=15"), "\(result)")
+            #expect(result.lines[1].contains("external_id=x21"))
+        }
+
         @Test func aRefusalEndsIt() async throws {
             // Would break: reconnecting for ever to a daemon that says no.
             let daemon = try ScriptedDaemon { _ in ScriptedDaemon.problem(400, "topic is unknown") }

@@ -18,6 +18,8 @@ import Testing
 
         """
 
+    static let success = "[webhook]\nschemes = [\"token\"]\n[webhook.success]\n"
+
     private func refusal(_ text: String) -> BerthError? {
         do throws(BerthError) {
             _ = try ManifestReader().read(text: text)
@@ -114,7 +116,7 @@ import Testing
                 "[library]", "[[streams]]\nname = \"a\"\nentity = \"cal\"\n[library]",
                 "\"cal\" is not one of call, tracking_number, campaign"
             ),
-            ("[library]", "[[streams]]\nname = \"a\"\nentity = \"call\"\nschedule = \"sometimes\"\n[library]", "a schedule begins with"),
+            ("[library]", "[[streams]]\nname = \"a\"\nentity = \"call\"\nschedule = \"sometimes\"\n[library]", "\"sometimes\": "),
             (
                 "[library]", "[[streams]]\nname = \"a\"\nentity = \"call\"\noverlap = \"3 days\"\n[library]",
                 "\"3 days\" is not a length of time"
@@ -131,6 +133,14 @@ import Testing
                 "signs neither body nor query"
             ),
             ("[library]", "[settings.a]\ntype = \"string\"\ndefault = 5\n[library]", "5 is not of type string"),
+            ("[library]", "[settings.a]\ntype = \"number\"\ndefault = nan\n[library]", "is no number that JSON can tell"),
+            ("[library]", "[settings.a]\ntype = \"number\"\ndefault = -inf\n[library]", "is no number that JSON can tell"),
+            ("[library]", "[settings.a]\ntype = \"string\"\nsecret = true\n[library]", "a setting is never secret"),
+            ("[library]", "name = \"\\u001b[31mAcme\"\n[library]", "name: the control character U+001B stands in the text"),
+            ("[library]", success + "status = 204\nbody = \"ok\"\n[library]", "an answer of status 204 has none"),
+            ("[library]", success + "content_type = \"a\\r\\nX-Evil: y\"\n[library]", "the control character U+000D stands in the text"),
+            ("[library]", "[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\nheader = \"x sig:\"\n[library]", "is not a header's name"),
+            ("[library]", "[[streams]]\nname = \"a\"\nentity = \"call\"\nschedule = \"every potato\"\n[library]", "\"every potato\": "),
             ("[library]", "[[actions]]\nname = \"a\"\ninput_schema = \"{\"\n[library]", "is not JSON"),
             ("[library]", "[[entities]]\nname = \"call\"\nfields = []\n[library]", "entity call exists already"),
             ("abi = 1", "abi = \"one\"", "stands where a whole number belongs"),

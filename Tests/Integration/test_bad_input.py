@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import urllib.parse
 
-from rig import BIN, BUNDLES, Berthd, Mock
+from rig import BIN, BUNDLES, Berthd, Mock, wait_for
 from wire import Wire
 
 
@@ -60,7 +61,7 @@ class BadConfiguration(unittest.TestCase):
             ('max_body_bytes = "10"', "whole number"), ("max_body_bytes = 1.5", "max_body_bytes"), ("max_body_bytes = -1", "1024"),
             ("max_body_bytes = 99999999999999999999", "2"), ("listen = 8700", "text"), ("listen = true", "text"),
             ('listen = ["a"]', "text"), ('listen = "8700"', "host:port"), ('listen = "127.0.0.1:99999"', "host:port"),
-            ("listen = 2026-01-01", "date"), ('public_url = "hooks.example.com"', "https://"),
+            ('listen = ":8700"', "0.0.0.0:8700"), ('public_url = "https://u:p@x"', "https://"), ("listen = 2026-01-01", "date"), ('public_url = "hooks.example.com"', "https://"),
         ):
             self.refused(f"[server]\n{line}\n", place, needle)
         self.refused('[control]\nmode = "0666"\n', place, "without rights for others")
@@ -69,6 +70,7 @@ class BadConfiguration(unittest.TestCase):
         self.refused('[control]\ngroup_role = "amdin"\n', place, "did you mean 'admin'")
         self.refused('[store]\nurl = "postgres://x/y"\n', place, "sqlite:///")
         self.refused('[store]\nurl = "sqlite://relative.db"\n', place, "sqlite:///")
+        self.refused('[store]\nurl = "sqlite:///a/b.db?mode=memory"\n', place, "parameters")
         self.refused('[plugins]\ndirectories = "/a"\n', place, "list")
         self.refused('[plugins]\ndirectories = [1]\n', place, "text")
         self.refused('[plugins]\ndirectories = ["plugins"]\n', place, "absolute")
@@ -118,7 +120,8 @@ class BadConfiguration(unittest.TestCase):
         self.assertEqual(status, 0, message)
         self.assertIn("the first start makes it", message)
         self.assertEqual(sorted(path.name for path in self.folder.iterdir() if "db" in path.name), ["garbage.db"], "--check made something")
-        for wrong in (text(store=f"{nowhere}/berth.db"), text(key="{0}/short.key"), text(key="{0}/open.key"),
+        (self.folder / "store").mkdir()
+        for wrong in (text(store=f"{nowhere}/berth.db"), text(store="{0}/store"), text(key="{0}/short.key"), text(key="{0}/open.key"),
                       text(worker=f"{nowhere}/berth-worker")):
             self.refused(wrong, str(self.file))
         for wrong, code, *needles in (
@@ -220,8 +223,41 @@ class BadControlRequests(unittest.TestCase):
         self.refused("POST", "/v1/events/replay", b'{"limit":0}', 400, "limit")
         self.refused("POST", "/v1/events/replay", b'{"states":["complete"]}', 400, "states")
         self.refused("POST", "/v1/events/replay", b'{"since":"yesterday"}', 400, "since")
+        self.refused("POST", "/v1/events/replay", b'{"states":[]}', 400, "states")
+        self.refused("POST", "/v1/events/replay", b'{"ids":[]}', 400, "ids")
         self.refused("POST", "/v1/backup", b'{"path":"relative.db"}', 400, "absolute")
         self.assertEqual(self.berthd.get("/v1/connections")["items"], [])
+
+    def test_webhook_settings_that_can_never_verify(self):
+        # Would break: a connection that answers 401 to every delivery for ever, while its health is ok.
+        post = lambda webhook, *needles: self.refused(
+            "POST", "/v1/connections", json.dumps(self.mock.connection("ringba", webhook=webhook)).encode(), 400, *needles)
+        post({"scheme": "standard-webhooks", "secret": "not base64 at all!"}, "webhook.secret", "base64")
+        post({"scheme": "basic", "secret": "nocolonhere"}, "webhook.secret", "USERNAME:PASSWORD")
+        for secret in ("a/b/c/d/e", "a?b=12345", "with a blank", "abc%2Fdefg", "schl\u00fcssel"):
+            post({"scheme": "token", "secret": secret}, "webhook.secret", "address")
+        for header in ("x sig:\r\n", "x sig", "x:", "\u00fc"):
+            post({"scheme": "hmac", "header": header}, "webhook.header")
+        post({"scheme": "hmac", "prefix": "a\nb"}, "webhook.prefix")
+        self.assertEqual(self.berthd.get("/v1/connections")["items"], [])
+
+        made = self.berthd.post("/v1/connections", self.mock.connection("ringba", webhook={"scheme": "hmac", "header": "X-Own"}, streams={}))
+        patch = lambda webhook: self.berthd.control("PATCH", "/v1/connections/" + made["id"], {"webhook": webhook})
+        self.assertEqual(patch({"scheme": "basic", "secret": "nocolonhere"}).status, 400)
+        self.assertEqual(patch({"header": "x sig"}).status, 400)
+        self.assertEqual(patch({"secret": "any bytes: they are an HMAC's key"}).json["webhook"]["header"], "x-own")
+        self.assertEqual(patch({"header": ""}).json["webhook"]["header"], "x-signature")
+        for webhook in ({"scheme": "standard-webhooks", "secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}, {"scheme": "basic", "secret": "u:p:wordlong"},
+                        {"scheme": "token", "secret": "aZ09-._~=:@+"}):
+            self.assertEqual(patch(webhook).status, 200, webhook)
+        path = urllib.parse.urlsplit(made["webhook"]["url"]).path
+        self.assertEqual(self.berthd.webhook(path + "/aZ09-._~=:@+", b'{"event":"e","call_id":"1"}').status, 202)
+        self.berthd.control("DELETE", "/v1/connections/" + made["id"])
+
+    def test_credentials_and_settings_that_cannot_be_sent(self):
+        # Would break: a user name cut at its colon by the provider; a number that is stored and never told again, so that the list is a 500.
+        body = self.mock.connection("trackdrive", credentials={"kind": "basic", "username": "u:v", "password": "p"})
+        self.refused("POST", "/v1/connections", json.dumps(body).encode(), 400, "credentials.username", "colon")
 
     def test_schedules_that_are_none(self):
         # Would break: a stream that never runs, and nobody is told.
@@ -244,8 +280,10 @@ class BadControlRequests(unittest.TestCase):
             ("/v1/events?limit=1&limit=2", "twice"), ("/v1/events?cursor=garbage", "cursor"), ("/v1/runs?status=done", "status"),
             ("/v1/runs?cursor=%00", "cursor"), ("/v1/status?verbose=1", "takes none"), ("/v1/records/call?nonsense=1", "nonsense"),
             ("/v1/records/call?status[like=1", "status"), ("/v1/records/call?status[lik]=1", "lik"), ("/v1/records/call?sort=nonsense", "nonsense"),
-            ("/v1/records/call?deleted=maybe", "deleted"), ("/v1/feed?topics=x", "topic"), ("/v1/audit?since=1", "since"),
+            ("/v1/records/call?deleted=maybe", "deleted"), ("/v1/feed?topics=x", "topic"), ("/v1/feed?topic=nonsense", "topic", "record.created"),
+            ("/v1/feed?topic=record.created,record.updatd", "record.updatd", "did you mean 'record.updated'"), ("/v1/audit?since=1", "since"),
             ("/v1/records/call?duration_seconds=abc", "duration_seconds"), ("/v1/records/call?cursor=x", "cursor"),
+            ("/v1/records/call?status=complete", "status", "did you mean 'completed'"), ("/v1/records/call?status[in]=completed,foo", "foo"),
         ):
             with self.subTest(path):
                 self.refused("GET", path, None, 400, *needles)
@@ -257,11 +295,26 @@ class BadControlRequests(unittest.TestCase):
         answer = self.refused("DELETE", "/v1/status", None, 405, "GET")
         self.assertEqual(answer.headers["allow"], "GET")
 
+    def test_a_cursor_belongs_to_its_list(self):
+        # Would break: pages of rows that have nothing to do with those before, or an end that is none, each answered 200.
+        made = self.berthd.post("/v1/connections", self.mock.connection("ringba", streams={}))
+        for number in range(3):
+            event = self.berthd.deliver(made, {"event": "finalized", "call_id": f"c{number}", "revenue": str(number)})
+            wait_for(lambda: self.berthd.event(event)["state"] == "completed", 10, "the event")
+        records, events = (self.berthd.get(f"/v1/{path}limit=1")["next"] for path in ("records/call?sort=-created_at&", "events?"))
+        for path, cursor in (("records/call?sort=revenue", records), ("records/call?sort=created_at", records), ("records/call?", records),
+                             ("records/campaign?sort=-created_at", records), ("records/call?", events), ("runs?", events), ("audit?", events),
+                             ("requests?", events), ("events?", records)):
+            self.refused("GET", f"/v1/{path}&cursor={cursor}", None, 400, "another list")
+        self.assertEqual(len(self.berthd.all_items("/v1/records/call?sort=-created_at")), 3)
+        self.assertEqual(len(self.berthd.get(f"/v1/events?cursor={events}&kind=finalized")["items"]), 2)
+        self.berthd.control("DELETE", "/v1/connections/" + made["id"])
+
     def test_records_filters_do_not_reach_the_database_as_text(self):
         # Would break: injection through a field name or operator.
         for path in ("/v1/records/call?id%22%3Bdrop%20table=1", "/v1/records/call?sort=id%20desc%3B--", "/v1/records/call?(select%201)=1"):
             self.refused("GET", path, None, 400)
-        self.assertEqual(self.berthd.control("GET", "/v1/records/call?status=x%27%20or%20%271%27=%271").json["items"], [])
+        self.assertEqual(self.berthd.control("GET", "/v1/records/call?campaign_id=x%27%20or%20%271%27=%271").json["items"], [])
 
     def test_http_that_is_none(self):
         # Would break: the parser's limits on the control socket.

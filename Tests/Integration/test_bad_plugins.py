@@ -74,6 +74,8 @@ class BadPlugins(unittest.TestCase):
         self.make("types", change=lambda text: text.replace('version = "1.0.0"', "version = 1"))
         self.make("identity", change=lambda text: text.replace('id = "identity"', 'id = "Not An Id"'))
         self.make("nosuch", extra='\n[webhook]\nmethods = ["POST"]\nschemes = ["hmca"]\n')
+        self.make("endlessly", extra='\n[settings.k]\ntype = "number"\ndefault = nan\n')
+        self.make("whispering", extra='\n[settings.k]\ntype = "string"\nsecret = true\n')
         (self.bundles / "bare").mkdir()
         (self.bundles / "pipe").mkdir()
         os.mkfifo(self.bundles / "pipe" / "plugin.toml")
@@ -91,7 +93,8 @@ class BadPlugins(unittest.TestCase):
             "word": ("64", "built for"), "order": ("little", "endian", "machine", "built for"), "text": ("ELF",), "empty": ("ELF", "empty", "truncated"),
             "half": ("segment ends",), "head": ("headers",), "escape": ("file",), "absolute": ("file",), "abi": ("abi",), "nul": ("NUL",),
             "deep": ("key",), "utf": ("UTF-8",), "great": ("1048576", "MiB", "bytes"), "keys": ("did you mean publisher",), "types": ("version",),
-            "identity": ("id",), "nosuch": ("hmac",), "bare": ("plugin.toml",), "pipe": ("plugin.toml",), "fifo": ("libfifo.so",),
+            "identity": ("id",), "nosuch": ("hmac",), "endlessly": ("no number",),
+            "whispering": ("never secret",), "bare": ("plugin.toml",), "pipe": ("plugin.toml",), "fifo": ("libfifo.so",),
             "folder": ("libfolder.so",), "endless": ("libendless.so",), "loop": ("libloop.so",),
         }
 
@@ -124,6 +127,36 @@ class BadPlugins(unittest.TestCase):
         wait_for(lambda: self.berthd.get(f"/v1/events/{answer.json['id']}")["state"] == "completed", 10, "the good plugin's event")
         health = self.berthd.control("GET", "/v1/health").json
         self.assertGreaterEqual(sum(1 for part in health["parts"] if part["status"] == "failing" and part["name"].startswith("plugin:")), 20)
+
+    def test_numbers_that_json_cannot_tell_are_refused(self):
+        # Would break: a value that is stored and never told again: every list that holds it answers 500.
+        ringba = self.bundles / "ringba"
+        shutil.copytree(BUNDLES / "ringba", ringba)
+        (ringba / "plugin.toml").write_text((ringba / "plugin.toml").read_text() + '\n[settings.factor]\ntype = "number"\n')
+        self.berthd = Berthd(bundles=self.bundles).start()
+        add = lambda value: self.berthd.control("POST", "/v1/connections", self.mock.connection(
+            "ringba", streams={}, settings={**Mock.SETTINGS["ringba"], "factor": value}))
+        for value in ("nan", "inf", "-inf", "1e999"):
+            answer = add(value)
+            self.assertEqual(answer.status, 400, answer)
+            self.assertIn("settings.factor", answer.json["detail"])
+        body = json.dumps(self.mock.connection("ringba", streams={}, settings={"factor": 0.5})).replace("0.5", "1e999").encode()
+        self.assertEqual(self.berthd.control("POST", "/v1/connections", body).status, 400)
+        self.assertEqual(add("1.5").status, 201)
+        self.assertEqual(self.berthd.get("/v1/connections")["items"][0]["settings"]["factor"], 1.5)
+
+    def test_a_default_schedule_in_a_zone_of_nowhere_is_said(self):
+        # Would break: a stream that never runs, and nobody is told until its first turn.
+        ringba = self.bundles / "ringba"
+        shutil.copytree(BUNDLES / "ringba", ringba)
+        text = (ringba / "plugin.toml").read_text()
+        self.assertIn('schedule = "every 5m"', text)
+        (ringba / "plugin.toml").write_text(text.replace('schedule = "every 5m"', 'schedule = "cron 0 3 * * * tz=Mars/Base"'))
+        self.berthd = Berthd(bundles=self.bundles).start()
+        answer = self.berthd.control("POST", "/v1/connections", self.mock.connection("ringba"))
+        self.assertEqual(answer.status, 400, answer)
+        self.assertIn("Mars/Base", answer.json["detail"])
+        self.assertEqual(self.berthd.control("POST", "/v1/connections", self.mock.connection("ringba", streams={})).status, 201)
 
     def test_paths_that_hold_no_bundle(self):
         # Would break: install by a wrong path.

@@ -91,6 +91,27 @@ class Operator(unittest.TestCase):
             self.assertLessEqual(len(line), 60)
         self.assertNotIn("\x1b", on_terminal(NO_COLOR="1"))
 
+    def shell(self, text):
+        """A line of bash in which {ctl} is berthctl and {folder} the daemon's folder."""
+        line = text.format(ctl=f"BERTH_CONTROL_SOCKET={self.berthd.socket} {BIN / 'berthctl'}", folder=self.berthd.folder)
+        return subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=30)
+
+    def test_output_that_is_lost_is_no_success(self):
+        # Would break: a nightly export onto a full disk: cut JSON, status 0, no word.
+        made = self.berthd.post("/v1/connections", self.mock.connection("ringba", name="export", streams={}))
+        self.addCleanup(self.berthd.control, "DELETE", "/v1/connections/" + made["id"])
+        self.assertEqual(self.shell("{ctl} connection list >/dev/null").returncode, 0)
+        for command in ("record list call -o json", "metrics", "event list", "audit", "health", "connection show export"):
+            done = self.shell("{ctl} " + command + " >/dev/full")
+            self.assertEqual(done.returncode, 74, command)
+            self.assertIn("No space left on device", done.stderr)
+        done = self.shell("trap '' XFSZ; ulimit -f 1; {ctl} metrics > {folder}/cut.txt")
+        self.assertEqual(done.returncode, 74)
+        self.assertIn("File too large", done.stderr)
+        for trap in ("", "trap '' PIPE; "):
+            done = self.shell(trap + "{ctl} metrics | true; echo ${{PIPESTATUS[0]}}")
+            self.assertEqual((done.stdout.strip() in ("0", "141"), done.stderr), (True, ""), done.stdout)
+
     def test_the_feed_survives_a_restart_of_the_daemon(self):
         # Would break: `berthctl feed` that ends with the daemon, or before its first event.
         added = self.berthd.post("/v1/connections", self.mock.connection("ringba", name=f"feed{uuid.uuid4().hex[:6]}", streams={}))

@@ -45,7 +45,7 @@ class Planted(unittest.TestCase):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-canary-"))
         bundles = cls.folder / "bundles"
         shutil.copytree(BUNDLES, bundles)
-        probe(bundles, (SOURCE / "plugin.toml").read_text() + '\n[settings.pin]\ntype = "string"\nsecret = true\n')
+        probe(bundles, (SOURCE / "plugin.toml").read_text())
         cls.canaries = {name: f"canary-{name}-{secrets.token_hex(12)}" for name in
                         ("token", "password", "hmac", "oldhmac", "webhooktoken", "clientsecret", "apikey", "wrong", "userpassword", "pin")}
         canaries = cls.canaries

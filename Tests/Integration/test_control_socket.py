@@ -1,6 +1,7 @@
 """The control socket: who may, from its first instant; stale and foreign files; the feed over restarts; and the OpenAPI document as
 the truth about every answer."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -8,6 +9,7 @@ import pathlib
 import pwd
 import shutil
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -282,9 +284,19 @@ class FeedOverRestarts(unittest.TestCase):
 
     def test_an_id_of_another_life_begins_now(self):
         # Would break: after a backup was put back, subscribers are told nothing until its count has caught up.
+        post_call(self.berthd, self.path)
+        wait_for(lambda: self.berthd.get("/v1/records/call")["items"], 10, "a first record")
         feed = Feed(self.berthd, last=99_999_999)
+        wait_for(lambda: feed.items, 10, "word that the id is unknown")
+        newest = feed.position
+        self.assertLess(newest, 100, "an id that will not come for long was given as the position")
+        self.assertEqual(feed.items, [(newest, "feed.gap", {"asked": 99_999_999, "position": newest, "missed": None})])
         self.assertEqual(self.berthd.webhook(self.path, json.dumps({"event": "completed", "call_id": "later"}).encode()).status, 202)
-        wait_for(lambda: self.created(feed.items), 10, "the record on the feed")
+        wait_for(lambda: self.created(feed.items) == ["later"], 10, "the record on the feed")
+        feed.close()
+        post_call(self.berthd, self.path)
+        feed = Feed(self.berthd, last=newest)
+        wait_for(lambda: len(self.created(feed.items)) == 2, 10, "what came after the position that was told")
         feed.close()
         for text in ("abc", "-1", "1.5"):
             answer = self.berthd.control("GET", "/v1/feed", headers={"Last-Event-ID": text})
@@ -292,6 +304,43 @@ class FeedOverRestarts(unittest.TestCase):
 
     def created(self, items):
         return [data["external_id"] for _, topic, data in items if topic == "record.created"]
+
+    def test_what_retention_took_is_said(self):
+        # Would break: a consumer that was away too long, and believes that it has seen everything.
+        for _ in range(12):
+            post_call(self.berthd, self.path)
+        wait_for(lambda: len(self.berthd.get("/v1/records/call")["items"]) == 12, 10, "the records")
+
+        def forget(condition):
+            self.berthd.stop()
+            with contextlib.closing(sqlite3.connect(self.berthd.folder / "berth.db")) as database, database:
+                ends = database.execute(f"SELECT min(sequence), max(sequence) FROM notice WHERE {condition}").fetchone()
+                database.execute(f"DELETE FROM notice WHERE {condition}")
+            self.berthd.start()
+            return ends
+
+        _, lost = forget("sequence <= 8")
+        feed = Feed(self.berthd, last=3, query="?topic=run.finished,record.created")
+        wait_for(lambda: len(feed.items) == 5, 10, "the gap and what is kept")
+        self.assertEqual(feed.items[0], (lost, "feed.gap", {"asked": 3, "position": 8, "missed": 5}))
+        self.assertEqual([item[0] for item in feed.items[1:]], [9, 10, 11, 12])
+        feed.close()
+        feed = Feed(self.berthd, last=8)
+        wait_for(lambda: len(feed.items) == 4, 10, "what is kept")
+        feed.close()
+
+        _, newest = forget("sequence > 0")
+        feed = Feed(self.berthd, last=9)
+        wait_for(lambda: feed.items, 10, "the gap, with nothing behind it")
+        self.assertEqual(feed.items, [(newest, "feed.gap", {"asked": 9, "position": newest, "missed": newest - 9})])
+        call = post_call(self.berthd, self.path)
+        wait_for(lambda: self.created(feed.items) == [call], 10, "the next record")
+        feed.close()
+        feed = Feed(self.berthd, last=newest)
+        wait_for(lambda: self.created(feed.items) == [call], 10, "the same for one that has missed nothing")
+        self.assertEqual(len(feed.items), 1)
+        feed.close()
+        self.assertIn(f"after {newest}", [e["detail"] for e in self.berthd.get("/v1/audit?kind=feed.read")["items"]])
 
     def test_no_gap_and_no_double_over_stop_and_kill(self):
         # Would break: a consumer that must not miss a record.

@@ -131,6 +131,23 @@ class Interfaces(unittest.TestCase):
         self.assertEqual({e: settled(e) for e in events if e not in wanted}, {e: at for e, at in events.items() if e not in wanted})
         self.assertEqual(len(self.berthd.get(f"/v1/records/call?connection={connection['id']}")["items"]), 3)
 
+    def test_replay_by_filter_leaves_what_a_person_gave_up(self):
+        # Would break: a repair of a day's events that brings back what somebody ended on purpose.
+        connection = self.add("ringba")
+        self.berthd.post(f"/v1/connections/{connection['id']}/pause")
+        events = [self.berthd.webhook(self.path(connection), json.dumps(dict(CALL, call_id=f"given-up-{n}")).encode()).json["id"] for n in range(2)]
+        self.berthd.post(f"/v1/events/{events[0]}/cancel")
+        self.berthd.post(f"/v1/connections/{connection['id']}/resume")
+        self.settled(events[1])
+        chosen = {"connection": connection["id"]}
+        self.assertEqual(self.berthd.post("/v1/events/replay", {**chosen, "dry_run": True})["events"], [events[1]])
+        self.assertEqual(self.berthd.post("/v1/events/replay", chosen)["events"], [events[1]])
+        self.settled(events[1])
+        self.assertEqual(self.berthd.get(f"/v1/events/{events[0]}")["state"], "cancelled")
+        self.assertEqual(self.berthd.post("/v1/events/replay", {**chosen, "states": ["cancelled"], "dry_run": True})["events"], [events[0]])
+        self.assertEqual(self.berthd.post("/v1/events/replay", {"ids": [events[0]]})["events"], [events[0]])
+        self.settled(events[0])
+
     def handled(self, provider):
         """Events that the provider's plugin has completed, by the daemon's own count."""
         lines = self.berthd.control("GET", "/metrics").body.decode().splitlines()
@@ -216,6 +233,21 @@ class Interfaces(unittest.TestCase):
         answer = self.berthd.control("POST", "/v1/connections", b'{"provider":"ringba","provider":"ringba"}')
         self.assertEqual(answer.status, 400, answer)
         self.assertEqual(self.berthd.webhook("/webhooks/nobody/none", b"{}").status, 404)
+
+    def test_shown_addresses_can_be_called(self):
+        # Would break: an address that is pasted into a provider's form and answers 404, or is no URL at all.
+        for setting, begin in (('listen = "[::1]:0"', "http://[::1]:"), ('public_url = "https://x.example/base//"', "https://x.example/base/webhooks/")):
+            berthd = Berthd()
+            old = berthd.config.read_text()
+            berthd.config.write_text(old.replace('listen = "127.0.0.1:0"', setting if setting.startswith("listen") else f'listen = "127.0.0.1:0"\n{setting}'))
+            try:
+                berthd.start()
+                url = berthd.post("/v1/connections", self.mock.connection("ringba", streams={}))["webhook"]["url"]
+                self.assertTrue(url.startswith(begin), url)
+                path = urllib.parse.urlsplit(url).path.removeprefix("/base")  # as the proxy that the URL is of does
+                self.assertEqual(berthd.webhook(path, b'{"event":"e","call_id":"1"}').status, 202)
+            finally:
+                berthd.stop()
 
     def test_health_metrics_and_openapi(self):
         # Would break: the operator's first three looks.

@@ -31,7 +31,7 @@ public struct ConnectionDraft: Sendable {
         public var secret: Secret?
         /// Addresses and CIDR ranges.
         public var allowIPs: [String]?
-        /// Overrides the manifest's header.
+        /// Overrides the manifest's header; empty text takes the override away.
         public var header: String?
         /// Overrides the algorithm.
         public var algorithm: String?
@@ -91,9 +91,7 @@ struct ConnectionRules: Sendable {
                 problems.append("settings.\(name): \(unknown(name, "setting", manifest.settings.keys.sorted()))")
                 continue
             }
-            if spec.isSecret {
-                problems.append("settings.\(name): is secret; secrets are given under credentials")
-            } else if value == .null {
+            if value == .null {
                 connection.settings[name] = nil
             } else if let converted = spec.type.convert(value) {
                 connection.settings[name] = converted
@@ -102,7 +100,7 @@ struct ConnectionRules: Sendable {
             }
         }
         for (name, spec) in manifest.settings.sorted(by: { $0.key < $1.key })
-        where spec.isRequired && !spec.isSecret && spec.defaultValue == nil && connection.settings[name] == nil {
+        where spec.isRequired && spec.defaultValue == nil && connection.settings[name] == nil {
             problems.append("settings.\(name): is required\(spec.help.isEmpty ? "" : " (\(spec.help))")")
         }
     }
@@ -129,43 +127,10 @@ struct ConnectionRules: Sendable {
         for name in spec.fields where given[name] == nil || given[name]?.count == 0 {
             problems.append("credentials.\(name): is required for kind \(kind)")
         }
+        if spec.kind == .basic, given["username"]?.withBytes({ $0.contains(UInt8(ascii: ":")) }) == true {
+            problems.append("credentials.username: has a colon, which HTTP Basic takes for the end of the name (RFC 7617)")
+        }
         connection.credentialKind = spec.kind
-    }
-
-    private func applyWebhook(_ draft: ConnectionDraft, to connection: inout Connection, _ problems: inout [String]) {
-        guard let spec = manifest.webhook else {
-            if draft.webhook != nil { problems.append("webhook: \(manifest.id) sends no webhooks") }
-            return
-        }
-        var rules = connection.webhook ?? ConnectionWebhook(scheme: spec.defaultScheme)
-        defer { connection.webhook = rules }
-        guard let wish = draft.webhook else { return }
-        if let text = wish.scheme {
-            if let scheme = spec.schemes.first(where: { $0.rawValue == text }) {
-                rules.scheme = scheme
-            } else {
-                problems.append("webhook.scheme: \(unknown(text, "scheme of \(manifest.id)", spec.schemes.map(\.rawValue)))")
-            }
-        }
-        for text in wish.allowIPs ?? [] where IPRange(text) == nil {
-            problems.append("webhook.allow_ips: '\(text)' is neither an address nor a CIDR range such as 203.0.113.0/24")
-        }
-        rules.allowIPs = wish.allowIPs ?? rules.allowIPs
-        if let text = wish.algorithm {
-            rules.algorithm = .init(rawValue: text)
-            if rules.algorithm == nil { problems.append("webhook.algorithm: '\(text)' is not one of sha256, sha1, sha512") }
-        }
-        if let text = wish.encoding {
-            rules.encoding = .init(rawValue: text)
-            if rules.encoding == nil { problems.append("webhook.encoding: '\(text)' is not one of hex, base64") }
-        }
-        if let header = wish.header { rules.header = header.lowercased() }
-        if let prefix = wish.prefix { rules.prefix = prefix }
-        if let seconds = wish.toleranceSeconds {
-            if !(1...86_400).contains(seconds) { problems.append("webhook.tolerance_seconds: must be 1 to 86400") }
-            rules.toleranceSeconds = seconds
-        }
-        if let secret = wish.secret, secret.count < 8 { problems.append("webhook.secret: must have at least 8 bytes") }
     }
 
     private func applySchedules(
@@ -199,7 +164,7 @@ struct ConnectionRules: Sendable {
         }
     }
 
-    private func unknown(_ name: String, _ what: String, _ known: [String]) -> String {
+    func unknown(_ name: String, _ what: String, _ known: [String]) -> String {
         let nearest = NearestName.of(name, among: known).map { "; did you mean '\($0)'?" } ?? ""
         return "'\(name)' is no \(what)\(nearest) (there are: \(known.isEmpty ? "none" : known.joined(separator: ", ")))"
     }
@@ -209,10 +174,12 @@ extension SettingSpec.ValueType {
     /// The value in this type; text forms of numbers and booleans are taken, since command lines have only text.
     func convert(_ value: JSONValue) -> JSONValue? {
         switch (self, value) {
-        case (.string, .string), (.integer, .integer), (.boolean, .bool), (.number, .number), (.number, .integer): value
+        case (.string, .string), (.integer, .integer), (.boolean, .bool), (.number, .integer): value
+        // JSON has no other numbers: such a value could be stored, and never be told again.
+        case (.number, .number(let number)): number.isFinite ? value : nil
         case (.string, .integer): .string(value.text)
         case (.integer, .string(let text)): Int64(text).map { .integer($0) }
-        case (.number, .string(let text)): Double(text).map { .number($0) }
+        case (.number, .string(let text)): Double(text).flatMap { $0.isFinite ? .number($0) : nil }
         case (.boolean, .string("true")): .bool(true)
         case (.boolean, .string("false")): .bool(false)
         default: nil

@@ -20,10 +20,10 @@ struct InstanceFactory: Sendable {
         Self.credential(connection, manifest, Self.effectiveSettings(connection.settings, manifest))
     }
 
-    /// Given settings over the manifest's defaults, secret ones left out.
+    /// Given settings over the manifest's defaults.
     static func effectiveSettings(_ given: [String: JSONValue], _ manifest: PluginManifest) -> [String: JSONValue] {
         var settings: [String: JSONValue] = [:]
-        for (name, spec) in manifest.settings where !spec.isSecret {
+        for (name, spec) in manifest.settings {
             if let value = given[name] ?? spec.defaultValue { settings[name] = value }
         }
         return settings

@@ -17,7 +17,7 @@ extension ControlPlane {
     }
 
     public func createConnection(_ request: NewConnection, _ caller: Caller) async throws(BerthError) -> ConnectionView {
-        guard let provider = ProviderName(request.provider), host.manifest(of: provider) != nil else {
+        guard let provider = ProviderName(request.provider), let manifest = host.manifest(of: provider) else {
             let plugins = await host.plugins()
             if let refused = plugins.first(where: { $0.manifest.id.text == request.provider }) {
                 throw BerthError(
@@ -32,7 +32,8 @@ extension ControlPlane {
         guard let workspace = WorkspaceName(request.workspace ?? "default") else {
             throw BerthError(.invalid, "workspace: '\(request.workspace ?? "")' must be 1 to 64 of a-z, 0-9, '-' and '_'")
         }
-        try checkZones(request.streams)
+        let defaults = manifest.streams.filter(\.isReadable).compactMap { stream in stream.defaultSchedule.map { (stream.name.text, $0) } }
+        try checkZones(request.streams?.mapValues(\.schedule) ?? Dictionary(defaults) { first, _ in first })
         let draft = draft(
             name: request.name, request.base_url, request.credentials, request.settings, request.webhook, request.streams)
         let created = try await connections.create(provider: provider, workspace: workspace, draft, actor: caller.actor)
@@ -42,7 +43,7 @@ extension ControlPlane {
 
     public func changeConnection(_ id: String, _ request: ConnectionChange, _ caller: Caller) async throws(BerthError) -> ConnectionView {
         let connection = try connections.find(id)
-        try checkZones(request.streams)
+        try checkZones((request.streams ?? [:]).mapValues(\.schedule))
         let draft = draft(
             name: request.name, request.base_url, request.credentials, request.settings, request.webhook, request.streams)
         let changed = try await connections.update(connection.id, draft, actor: caller.actor)
@@ -190,9 +191,9 @@ extension ControlPlane {
     }
 
     /// Zones are files of this machine: whoever drafts a connection does not know them.
-    private func checkZones(_ streams: [String: NewConnection.Stream]?) throws(BerthError) {
-        for (name, stream) in (streams ?? [:]).sorted(by: { $0.key < $1.key }) where !stream.schedule.isEmpty {
-            do { try scheduler.check(stream.schedule) } catch {
+    private func checkZones(_ schedules: [String: String]) throws(BerthError) {
+        for (name, schedule) in schedules.sorted(by: { $0.key < $1.key }) where !schedule.isEmpty {
+            do { try scheduler.check(schedule) } catch {
                 guard error.code.rawValue.hasPrefix("zone") else { continue }
                 throw BerthError(.invalid, "streams.\(name).schedule: \(error.message)", hint: error.hint)
             }

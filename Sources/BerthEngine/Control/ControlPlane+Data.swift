@@ -82,9 +82,13 @@ extension ControlPlane {
     }
 
     public func replay(_ request: ReplayFilter, deadLettersOnly: Bool, _ caller: Caller) async throws(BerthError) -> Replay {
+        for (name, isEmpty) in [("ids", request.ids?.isEmpty), ("states", request.states?.isEmpty)] where isEmpty == true {
+            throw BerthError(.invalid, "\(name): names none", hint: "leave it out")
+        }
+        // What a person gave up, and what waits for its next attempt anyway, comes back only by its id or its state.
+        let states = deadLettersOnly ? [.discarded] : request.states ?? (request.ids == nil ? [.completed, .discarded] : nil)
         var filter = EventFilter(
-            ids: request.ids, provider: request.provider, kind: request.kind, states: deadLettersOnly ? [.discarded] : request.states,
-            since: request.since, until: request.until)
+            ids: request.ids, provider: request.provider, kind: request.kind, states: states, since: request.since, until: request.until)
         if let text = request.connection { filter.connection = try connections.find(text).id }
         let isDry = request.dry_run ?? false
         let limit = request.limit ?? 10_000
@@ -164,7 +168,7 @@ extension ControlPlane {
         return value
     }
 
-    private static func noChoice<Value: RawRepresentable<String>>(_ name: String, _ text: String, _ all: [Value]) -> BerthError {
+    static func noChoice<Value: RawRepresentable<String>>(_ name: String, _ text: String, _ all: [Value]) -> BerthError {
         let names = all.map(\.rawValue)
         let nearest = NearestName.of(text, among: names).map { "; did you mean '\($0)'?" } ?? ""
         return BerthError(.invalid, "\(name): '\(text)' is not known\(nearest)", hint: "one of \(names.joined(separator: ", "))")

@@ -1,10 +1,9 @@
-// Status, health, metrics, feed, audit, log level, backup.
+// Status, health, metrics, audit, log level, backup.
 
 public import BerthControlAPI
 public import BerthModel
 import BerthSeams
 import Logging
-import Synchronization
 
 extension ControlPlane {
     public func status() async throws(BerthError) -> Status {
@@ -125,38 +124,6 @@ extension ControlPlane {
             logger.warning("ages of credentials not read for /metrics", metadata: ["error": "\(error.message)"])
         }
         return await metricsRegistry.render(store: store, answers: answers, host: host, feed: feed, now: clock.now())
-    }
-
-    public func feed(after lastID: Int64?, _ query: ListQuery) async throws(BerthError) -> AsyncThrowingStream<[FeedItem], any Error> {
-        try refuseUnknown(query, known: ["connection", "topic"])
-        let wanted = try connection(query)
-        let topics = query["topic"].map { Set($0.split(separator: ",").map(String.init)) }
-        // Where "now" is must be settled before the peer hears of its subscription, and told to it: it can then come back
-        // without a gap even if it has seen nothing yet.
-        let start: Int64
-        if let lastID { start = lastID } else { start = try await feed.lastSequence() }
-        let opening = Mutex<[FeedItem]?>([FeedItem(id: start, topic: "", data: "")])
-        // Pulled, not pushed: a batch is read when the peer took the one before.
-        let reader = feed.reader(after: start)
-        return AsyncThrowingStream {
-            if let first = opening.withLock({ $0.take() }) { return first }
-            while let notices = try await reader.next() {
-                let items = notices.filter { notice in
-                    (wanted == nil || notice.connection == wanted) && (topics == nil || topics?.contains(notice.topic) == true)
-                }
-                if !items.isEmpty { return items.map(Self.item) }
-            }
-            return nil
-        }
-    }
-
-    private static func item(_ notice: Notice) -> FeedItem {
-        let common = JSONValue.object([
-            "at": .string(notice.at.description), "connection": .string(notice.connection.description),
-            "provider": .string(notice.provider.text), "workspace": .string(notice.workspace.text),
-        ]).text
-        let data = notice.data == "{}" ? common : String(common.dropLast()) + "," + notice.data.dropFirst()
-        return FeedItem(id: notice.sequence, topic: notice.topic, data: data)
     }
 
     public func listAudit(_ query: ListQuery) async throws(BerthError) -> List<AuditView> {

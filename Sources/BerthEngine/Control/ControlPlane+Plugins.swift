@@ -72,7 +72,7 @@ extension ControlPlane {
             workers: plugin.workers,
             settings: manifest.settings.mapValues { setting in
                 .object([
-                    "type": .string(setting.type.rawValue), "required": .bool(setting.isRequired), "secret": .bool(setting.isSecret),
+                    "type": .string(setting.type.rawValue), "required": .bool(setting.isRequired),
                     "default": setting.defaultValue ?? .null, "help": .string(setting.help),
                 ])
             },

@@ -45,8 +45,8 @@ public final class EventFeed: Sendable {
     /// Subscribers now; for metrics.
     public var subscriberCount: Int { state.withLock { $0.wakeUps.count } }
 
-    /// A reader of what comes after `sequence` (nil: from now on). What it has not asked for costs no memory.
-    public func reader(after sequence: Int64?) -> FeedReader {
+    /// A reader of what comes after `sequence`. What it has not asked for costs no memory.
+    public func reader(after sequence: Int64) -> FeedReader {
         let (stream, continuation) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let id = state.withLock { state in
             state.nextSubscriber += 1
@@ -73,21 +73,38 @@ public final class EventFeed: Sendable {
         return try await store.notices(after: position, limit: limit)
     }
 
-    /// The sequence of the newest notice; 0 when there is none yet.
-    func lastSequence() async throws(BerthError) -> Int64 {
-        let last = state.withLock { $0.last }
-        return last > 0 ? last : try await store.lastNotice()
-    }
+    /// The sequence of the newest notice, whether it is still kept or not; 0 when there was none yet. Asked of the store: what is
+    /// committed may not be published yet, and a subscriber may have read it there.
+    func lastSequence() async throws(BerthError) -> Int64 { try await store.lastNotice() }
+}
+
+/// Where a subscriber was taken on without being told what stands in between.
+public struct FeedGap: Sendable, Hashable {
+    /// The id it wanted to go on after.
+    public var asked: Int64
+    /// The id it goes on after. Lower than `asked`: that id is not of this life of the database (a backup was put back).
+    public var position: Int64
+    /// How many notices stood in between and are not kept any more; nil: nobody knows.
+    public var missed: Int64? { position > asked ? position - asked : nil }
+}
+
+/// What a reader gets next.
+public enum FeedPart: Sendable {
+    /// At most 500 notices without a gap, never empty.
+    case notices([Notice])
+    /// It goes on elsewhere.
+    case gap(FeedGap)
 }
 
 /// One subscriber's position in the feed. Leaves the feed when it is let go.
 public actor FeedReader {
     private let feed: EventFeed
-    private var position: Int64?
+    private var position: Int64
+    private var isOpen = false
     private let wakeUps: AsyncStream<Void>
     private let id: Int
 
-    init(feed: EventFeed, position: Int64?, wakeUps: AsyncStream<Void>, id: Int) {
+    init(feed: EventFeed, position: Int64, wakeUps: AsyncStream<Void>, id: Int) {
         self.feed = feed
         self.position = position
         self.wakeUps = wakeUps
@@ -96,20 +113,32 @@ public actor FeedReader {
 
     deinit { feed.leave(id) }
 
-    /// The next batch, at most 500 notices, never empty; waits for one. nil when the task is cancelled.
-    public func next() async throws -> [Notice]? {
-        // An id of the future is of another life of the database, such as before a backup was put back.
-        let newest = position == nil || position ?? 0 > 0 ? try await feed.lastSequence() : 0
-        if position == nil || position ?? 0 > newest { position = newest }
+    /// The next part; waits for one. nil when the task is cancelled.
+    public func next() async throws -> FeedPart? {
+        if !isOpen {
+            isOpen = true
+            let newest = try await feed.lastSequence()
+            if position > newest { return passOver(to: newest) }
+            if position < newest, try await feed.batch(after: position, limit: 1).isEmpty { return passOver(to: newest) }
+        }
         while !Task.isCancelled {
-            let batch = try await feed.batch(after: position ?? 0, limit: 500)
-            if let last = batch.last {
-                position = last.sequence
-                return batch
+            let batch = try await feed.batch(after: position, limit: 500)
+            if let first = batch.first {
+                // Sequences have no holes but those that retention makes.
+                guard first.sequence == position + 1 else { return passOver(to: first.sequence - 1) }
+                let whole = batch.enumerated().prefix { $0.element.sequence == first.sequence + Int64($0.offset) }.map(\.element)
+                position += Int64(whole.count)
+                return .notices(whole)
             }
             // A wake-up between the look and this wait is kept by the stream.
             guard await wakeUps.first(where: { _ in true }) != nil else { return nil }
         }
         return nil
+    }
+
+    private func passOver(to other: Int64) -> FeedPart {
+        let gap = FeedGap(asked: position, position: other)
+        position = other
+        return .gap(gap)
     }
 }

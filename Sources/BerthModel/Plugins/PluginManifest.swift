@@ -255,17 +255,14 @@ public struct SettingSpec: Sendable, Hashable {
     public var type: ValueType
     /// Refuse a connection without it.
     public var isRequired: Bool
-    /// Kept sealed and never given to the plugin; usable only in credential placements.
-    public var isSecret: Bool
     /// Used when absent.
     public var defaultValue: JSONValue?
     /// For people.
     public var help: String
     /// A setting.
-    public init(type: ValueType, isRequired: Bool = false, isSecret: Bool = false, defaultValue: JSONValue? = nil, help: String = "") {
+    public init(type: ValueType, isRequired: Bool = false, defaultValue: JSONValue? = nil, help: String = "") {
         self.type = type
         self.isRequired = isRequired
-        self.isSecret = isSecret
         self.defaultValue = defaultValue
         self.help = help
     }

@@ -48,7 +48,7 @@ enum LimitReader {
         for entry in try section.sections("throttle", keys: keys, max: 16) {
             var spec = ThrottleSpec(
                 status: try entry.integer("status", in: 100...599), bodyPointer: try pointer("body", entry),
-                equals: try value("equals", entry), header: try header("header", entry))
+                equals: try value("equals", entry), header: try entry.headerName("header"))
             guard spec.bodyPointer != nil || spec.header != nil || spec.status.map({ $0 >= 400 }) == true else {
                 throw entry.refusal(
                     "body", "nothing here tells a refusal from a good answer",
@@ -58,7 +58,7 @@ enum LimitReader {
                 throw entry.refusal("equals", "there is no body to compare it with", hint: "body = \"/pointer\" says where it stands")
             }
             spec.wait.bodyPointer = try pointer("retry_after_body", entry)
-            spec.wait.header = try header("retry_after_header", entry)
+            spec.wait.header = try entry.headerName("retry_after_header")
             if let unit = try entry.text("retry_at_next") {
                 guard let seconds = units[unit] else { throw entry.unknownChoice("retry_at_next", unit, unitNames) }
                 spec.wait.boundarySeconds = seconds
@@ -73,14 +73,6 @@ enum LimitReader {
         guard let text = try entry.text(key, max: 256) else { return nil }
         guard text.hasPrefix("/") else {
             throw entry.refusal(key, "\"\(text.prefix(80))\" is not a JSON pointer", hint: "it begins with a slash: /error/code")
-        }
-        return text
-    }
-
-    private static func header(_ key: String, _ entry: ManifestSection) throws(BerthError) -> String? {
-        guard let text = try entry.text(key, max: 128)?.lowercased() else { return nil }
-        guard !text.isEmpty, text.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95 }) else {
-            throw entry.refusal(key, "\"\(text.prefix(80))\" is not a header's name", hint: "such as X-Throttled")
         }
         return text
     }

@@ -6,20 +6,8 @@ import Foundation
 
 /// Reads manifests.
 public struct ManifestReader: Sendable {
-    /// Says what is wrong with a schedule text; nil: nothing.
-    public typealias ScheduleCheck = @Sendable (String) -> String?
-
-    private let scheduleProblem: ScheduleCheck
-
-    /// A reader; the default check of schedules looks at their first word only.
-    public init(scheduleProblem: @escaping ScheduleCheck = ManifestReader.firstWordOfSchedule) {
-        self.scheduleProblem = scheduleProblem
-    }
-
-    /// `every ...` or `cron ...`
-    public static let firstWordOfSchedule: ScheduleCheck = { text in
-        text.hasPrefix("every ") || text.hasPrefix("cron ") ? nil : "a schedule begins with \"every\" or \"cron\""
-    }
+    /// A reader.
+    public init() {}
 
     /// Reads the file at `path`. Throws `manifest_missing`, `manifest_invalid` or `abi_mismatch`.
     public func read(path: String) throws(BerthError) -> PluginManifest { try read(bytes: try bytes(path: path), path: path) }
@@ -162,10 +150,10 @@ public struct ManifestReader: Sendable {
             }
             for piece in url.split(separator: "{").dropFirst() {
                 let name = String(piece.prefix { $0 != "}" })
-                guard piece.contains("}"), let setting = settings[name], !setting.isSecret else {
-                    let meant = NearestName.of(name, among: settings.filter { !$0.value.isSecret }.keys)
+                guard piece.contains("}"), settings[name] != nil else {
+                    let meant = NearestName.of(name, among: settings.keys)
                     throw section.refusal(
-                        "base_url", "{\(name)} is not one of the plugin's settings that may be shown",
+                        "base_url", "{\(name)} is not one of the plugin's settings",
                         hint: meant.map { "did you mean {\($0)}?" })
                 }
             }
@@ -205,7 +193,9 @@ public struct ManifestReader: Sendable {
                 let place: CredentialSpec.Placement.Place
                 switch try placement.requiredText("in") {
                 case "authorization": place = .authorization(scheme: try placement.text("scheme") ?? "Bearer")
-                case "header": place = .header(try placement.requiredText("name").lowercased())
+                case "header":
+                    guard let name = try placement.headerName("name") else { throw placement.refusal("name", "is required and missing") }
+                    place = .header(name)
                 case "query": place = .query(try placement.requiredText("name"))
                 case let other: throw placement.unknownChoice("in", other, ["authorization", "header", "query"])
                 }
@@ -237,16 +227,22 @@ public struct ManifestReader: Sendable {
                 case (.string, .string(let text)): value = .string(text)
                 case (.integer, .integer(let number)): value = .integer(Int64(number))
                 case (.number, .integer(let number)): value = .integer(Int64(number))
-                case (.number, .number(let number)): value = .number(number)
+                case (.number, .number(let number)) where number.isFinite: value = .number(number)
+                case (.number, .number):
+                    throw section.refusal("default", "\(node.shown) is no number that JSON can tell", hint: "a finite one")
                 case (.boolean, .bool(let flag)): value = .bool(flag)
                 default: throw section.refusal("default", "\(node.shown) is not of type \(type.rawValue)")
                 }
             }
-            let isSecret = try section.bool("secret") ?? false
-            if isSecret, value != nil { throw section.refusal("default", "a secret has no default") }
+            if try section.bool("secret") == true {
+                throw section.refusal(
+                    "secret",
+                    "a setting is never secret: the plugin is given all of them, and everybody who may read connections sees them",
+                    hint: "make it a credential: placements = [{ field = \"\(name)\", in = \"header\", name = \"...\" }]")
+            }
             specs[name] = SettingSpec(
-                type: type, isRequired: try section.bool("required") ?? false, isSecret: isSecret, defaultValue: value,
-                help: try section.text("help") ?? "")
+                type: type, isRequired: try section.bool("required") ?? false, defaultValue: value,
+                help: try section.text("help", lines: true) ?? "")
         }
         return specs
     }
@@ -261,15 +257,11 @@ public struct ManifestReader: Sendable {
             guard !streams.contains(where: { $0.name == name }) else { throw section.refusal("name", "stream \(name) stands here twice") }
             let entity = try section.name("entity", as: EntityName.self)
             guard known.contains(entity.text) else { throw section.unknownChoice("entity", entity.text, known) }
-            let schedule = try section.text("schedule")
-            if let schedule, let problem = scheduleProblem(schedule) {
-                throw section.refusal("schedule", "\"\(schedule.prefix(80))\": \(problem)", hint: "every 30s|5m|1h|1d, or cron 0 3 * * *")
-            }
             streams.append(
                 StreamSpec(
                     name: name, entity: entity, isReadable: try section.bool("readable") ?? true,
                     isWritable: try section.bool("writable") ?? false, isIncremental: try section.bool("incremental") ?? false,
-                    overlapSeconds: try overlap(section), defaultSchedule: schedule,
+                    overlapSeconds: try overlap(section), defaultSchedule: try schedule(section),
                     deletesUnseen: try section.bool("deletes_unseen") ?? false))
             // Records don't say which stream they came from: what one read does not show may be the other's.
             let sharing = streams.filter { $0.entity == entity && $0.isReadable }
@@ -282,6 +274,15 @@ public struct ManifestReader: Sendable {
             }
         }
         return streams
+    }
+
+    /// Whether this machine knows its zone is seen where a connection takes it over: a bundle is read on other machines too.
+    private func schedule(_ section: ManifestSection) throws(BerthError) -> String? {
+        guard let text = try section.text("schedule", max: 256) else { return nil }
+        do { _ = try Schedule(text) } catch {
+            throw section.refusal("schedule", "\"\(text.prefix(80))\": \(error.message)", hint: "every 30s|5m|1h|1d, or cron 0 3 * * *")
+        }
+        return text
     }
 
     private func overlap(_ section: ManifestSection) throws(BerthError) -> Int64 {
@@ -299,9 +300,9 @@ public struct ManifestReader: Sendable {
             let name = try section.requiredText("name", max: 64)
             guard StreamName(name) != nil else { throw section.refusal("name", "\"\(name)\" is not a name") }
             guard !actions.contains(where: { $0.name == name }) else { throw section.refusal("name", "action \(name) stands here twice") }
-            let schema = try section.text("input_schema", max: 65_536)
+            let schema = try section.text("input_schema", max: 65_536, lines: true)
             if let schema { try Self.check(schema: schema, section) }
-            actions.append(ActionSpec(name: name, help: try section.text("help") ?? "", inputSchema: schema))
+            actions.append(ActionSpec(name: name, help: try section.text("help", lines: true) ?? "", inputSchema: schema))
         }
         return actions
     }

@@ -35,11 +35,28 @@ struct ManifestSection {
 
     // MARK: Scalars
 
-    /// A text, or nil when the key is absent.
-    func text(_ key: String, max: Int = 4096) throws(BerthError) -> String? {
+    /// A text, or nil when the key is absent. Texts end in headers, in logs and on terminals: none has control characters, and only
+    /// where `lines` says so more than one line.
+    func text(_ key: String, max: Int = 4096, lines: Bool = false) throws(BerthError) -> String? {
         guard let node = members[key] else { return nil }
         guard case .string(let text) = node else { throw wrongType(key, node, "a text") }
         guard text.utf8.count <= max else { throw refusal(key, "the text has \(text.utf8.count) bytes, \(max) are allowed") }
+        if let scalar = text.unicodeScalars.first(where: { Self.isControl($0) && !(lines && "\t\n\r".unicodeScalars.contains($0)) }) {
+            throw refusal(
+                key, "the control character U+\(String(scalar.value + 0x10000, radix: 16, uppercase: true).dropFirst()) stands in the text",
+                hint: "leave it out")
+        }
+        return text
+    }
+
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value) }
+
+    /// The name of a header, in lower case; nil when the key is absent.
+    func headerName(_ key: String) throws(BerthError) -> String? {
+        guard let text = try text(key, max: 128)?.lowercased() else { return nil }
+        guard HeaderName.isName(text) else {
+            throw refusal(key, "\"\(text.prefix(80))\" is not a header's name", hint: "such as X-Signature")
+        }
         return text
     }
 

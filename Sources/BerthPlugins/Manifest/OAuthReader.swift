@@ -63,8 +63,8 @@ enum OAuthReader {
         }
         for piece in url.split(separator: "{").dropFirst() {
             let name = String(piece.prefix { $0 != "}" })
-            guard piece.contains("}"), let setting = settings[name], !setting.isSecret else {
-                throw section.refusal(key, "{\(name)} is not one of the plugin's settings that may be shown")
+            guard piece.contains("}"), settings[name] != nil else {
+                throw section.refusal(key, "{\(name)} is not one of the plugin's settings")
             }
         }
         return url

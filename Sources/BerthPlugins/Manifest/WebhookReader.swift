@@ -33,8 +33,12 @@ enum WebhookReader {
         if let hmac = try hmac(section) { spec.hmac = hmac }
         if let success = try section.section("success", keys: ["status", "body", "content_type"]) {
             spec.success = .init(
-                status: try success.integer("status", in: 200...299) ?? 202, body: try success.text("body", max: 65_536),
+                status: try success.integer("status", in: 200...299) ?? 202, body: try success.text("body", max: 65_536, lines: true),
                 contentType: try success.text("content_type") ?? "application/json")
+            if [204, 205].contains(spec.success.status), spec.success.body?.isEmpty == false {
+                throw success.refusal(
+                    "body", "an answer of status \(spec.success.status) has none", hint: "status = 200, or leave body out")
+            }
         }
         spec.handshake = try handshake(section)
         return spec
@@ -47,11 +51,10 @@ enum WebhookReader {
         else { return nil }
         var hmac = SignatureScheme.HMAC()
         hmac.algorithm = try section.choice("algorithm", [.sha1, .sha256, .sha512]) ?? hmac.algorithm
-        hmac.header = try section.text("header")?.lowercased() ?? hmac.header
-        guard !hmac.header.isEmpty else { throw section.refusal("header", "is empty") }
+        hmac.header = try section.headerName("header") ?? hmac.header
         hmac.encoding = try section.choice("encoding", [.hex, .base64]) ?? hmac.encoding
         hmac.prefix = try section.text("prefix")
-        hmac.timestampHeader = try section.text("timestamp_header")?.lowercased()
+        hmac.timestampHeader = try section.headerName("timestamp_header")
         hmac.toleranceSeconds = Int64(try section.integer("tolerance_seconds", in: 1...86_400) ?? Int(hmac.toleranceSeconds))
         if let texts = try section.texts("signed") {
             hmac.signed = []

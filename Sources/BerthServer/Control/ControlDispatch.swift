@@ -32,8 +32,22 @@ struct ControlDispatch: Sendable {
     let version: String
 
     func perform(_ call: ControlCall) async throws(BerthError) -> Reply {
-        let outcome: Result<Reply, BerthError> = await AuditOrigin.$address.withValue("unix:pid=\(call.caller.pid)") {
-            do throws(BerthError) { return .success(try await dispatch(call)) } catch { return .failure(error) }
+        try await traced(call.caller) { () async throws(BerthError) in try await dispatch(call) }
+    }
+
+    /// The feed, which is no single reply.
+    func feed(after lastID: Int64?, _ query: ListQuery, _ caller: Caller) async throws(BerthError)
+        -> AsyncThrowingStream<[FeedItem], any Error>
+    {
+        try await traced(caller) { () async throws(BerthError) in try await operations.feed(after: lastID, query, caller) }
+    }
+
+    /// Does something whose audit entries name the caller's process.
+    private func traced<Value: Sendable>(
+        _ caller: Caller, _ work: @Sendable () async throws(BerthError) -> Value
+    ) async throws(BerthError) -> Value {
+        let outcome: Result<Value, BerthError> = await AuditOrigin.$address.withValue("unix:pid=\(caller.pid)") {
+            do throws(BerthError) { return .success(try await work()) } catch { return .failure(error) }
         }
         return try outcome.get()
     }

@@ -135,7 +135,8 @@ public struct ControlServer: Service {
                 throw BerthError(
                     .invalid, "Last-Event-ID: '\(text.prefix(40))' is no id of the feed", hint: "leave it out to begin with what comes now")
             }
-            return .feed(try await operations.feed(after: lastID, query))
+            return .feed(
+                try await ControlDispatch(operations: operations, version: configuration.version).feed(after: lastID, query, caller))
         }
         guard let body = try await reader.collect(upTo: bodyBytesMax) else {
             throw BerthError(.tooLarge, "the body has more than \(bodyBytesMax) bytes", hint: "send it in smaller parts")

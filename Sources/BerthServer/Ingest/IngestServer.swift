@@ -95,7 +95,8 @@ public struct IngestServer: Service {
                 hint: "another process may use the port: ss -ltnp; or set [server] listen")
         }
         let local = server.localAddress
-        await onBound("\(local?.ipAddress ?? configuration.host):\(local?.port ?? configuration.port)")
+        let host = local?.ipAddress ?? configuration.host
+        await onBound("\(host.contains(":") ? "[\(host)]" : host):\(local?.port ?? configuration.port)")
         try await withGracefulShutdownHandler {
             // Cancelled when another part of the daemon fails: then nothing more is answered.
             try await withTaskCancellationHandler {

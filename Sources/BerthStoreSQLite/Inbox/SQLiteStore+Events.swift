@@ -19,12 +19,12 @@ extension SQLiteStore {
         return try await read { database in
             var query = ReadQuery("SELECT \(EventRow.columns) FROM event e JOIN connection c ON c.number = e.connection WHERE 1")
             Self.append(filter, to: &query)
-            if let cursor = page.cursor { query.append(" AND e.sequence < ?", try ListCursor(cursor).number) }
+            if let cursor = page.cursor { query.append(" AND e.sequence < ?", try ListCursor(cursor, of: "events").number) }
             query.append(" ORDER BY e.sequence DESC LIMIT ?", Int64(limit + 1))
             var events = try query.all(database) { try EventRow.read($0, withContents: false) }
             let hasMore = events.count > limit
             if hasMore { events.removeLast() }
-            return Page(items: events, next: hasMore ? events.last.map { ListCursor(number: $0.sequence).text } : nil)
+            return Page(items: events, next: hasMore ? events.last.map { ListCursor("events", number: $0.sequence).text } : nil)
         }
     }
 

@@ -104,7 +104,7 @@ extension SQLiteStore {
             "event": .string(event.description), "status": .string(failure.status.rawValue), "reason": .string(failure.message),
         ])
         let owner = try writer.owner(held.connection)
-        receipt.notices.append(try writer.notice("event.discarded", held.connection, owner, at: now, data: data.text))
+        receipt.notices.append(try writer.notice(.eventDiscarded, held.connection, owner, at: now, data: data.text))
     }
 
     private static func end(

@@ -26,7 +26,7 @@ extension SQLiteStore {
             if let connection = filter.connection { query.append(" AND c.id = ?", connection.description) }
             if let since = filter.since { query.append(" AND a.at >= ?", since.milliseconds) }
             if let until = filter.until { query.append(" AND a.at < ?", until.milliseconds) }
-            if let cursor = page.cursor { query.append(" AND a.sequence < ?", try ListCursor(cursor).number) }
+            if let cursor = page.cursor { query.append(" AND a.sequence < ?", try ListCursor(cursor, of: "audit").number) }
             query.append(" ORDER BY a.sequence DESC LIMIT ?", Int64(limit + 1))
             var rows = try query.all(database) { row in
                 (
@@ -38,7 +38,7 @@ extension SQLiteStore {
             }
             let hasMore = rows.count > limit
             if hasMore { rows.removeLast() }
-            return Page(items: rows.map(\.0), next: hasMore ? rows.last.map { ListCursor(number: $0.1).text } : nil)
+            return Page(items: rows.map(\.0), next: hasMore ? rows.last.map { ListCursor("audit", number: $0.1).text } : nil)
         }
     }
 

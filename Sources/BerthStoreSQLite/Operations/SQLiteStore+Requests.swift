@@ -46,7 +46,7 @@ extension SQLiteStore {
             if filter.failedOnly { query.append(" AND (status IS NULL OR status >= 400)") }
             if let since = filter.since { query.append(" AND at >= ?", since.milliseconds) }
             if let until = filter.until { query.append(" AND at < ?", until.milliseconds) }
-            if let cursor = page.cursor { query.append(" AND sequence < ?", try ListCursor(cursor).number) }
+            if let cursor = page.cursor { query.append(" AND sequence < ?", try ListCursor(cursor, of: "requests").number) }
             query.append(" ORDER BY sequence DESC LIMIT ?", Int64(limit + 1))
             var rows = try query.all(database) { row in
                 guard let provider = ProviderName(row.text(1)), let connection = ConnectionID(row.text(2)) else {
@@ -62,7 +62,7 @@ extension SQLiteStore {
             }
             let hasMore = rows.count > limit
             if hasMore { rows.removeLast() }
-            return Page(items: rows.map(\.0), next: hasMore ? rows.last.map { ListCursor(number: $0.1).text } : nil)
+            return Page(items: rows.map(\.0), next: hasMore ? rows.last.map { ListCursor("requests", number: $0.1).text } : nil)
         }
     }
 }

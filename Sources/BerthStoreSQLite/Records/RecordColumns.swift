@@ -8,6 +8,8 @@ struct RecordColumns {
     struct Column {
         let sql: String
         let type: FieldDefinition.FieldType
+        /// Of an enumeration.
+        var values: [String] = []
     }
 
     private let columns: [String: Column]
@@ -22,7 +24,7 @@ struct RecordColumns {
             "updated_at": Column(sql: "r.updated", type: .time), "deleted_at": Column(sql: "r.deleted", type: .time),
             "source_time": Column(sql: "r.source_time", type: .time),
         ]
-        for field in definition.fields { columns[field.name] = Column(sql: "r.\"\(field.name)\"", type: field.type) }
+        for field in definition.fields { columns[field.name] = Column(sql: "r.\"\(field.name)\"", type: field.type, values: field.values) }
         self.columns = columns
     }
 
@@ -80,7 +82,15 @@ struct RecordColumns {
         case .decimal:
             guard FieldValue.isDecimal(value) else { throw wrong(name, value, "a decimal") }
             query.append(prefix + "CAST(? AS NUMERIC)", value)
-        case .string, .phone, .enumeration, .json: query.append(prefix + "?", value)
+        case .enumeration:
+            guard column.values.contains(value) else {
+                let nearest = NearestName.of(value, among: column.values).map { "; did you mean '\($0)'?" } ?? ""
+                throw BerthError(
+                    .invalid, "\(name): '\(value.prefix(60))' is none of its values\(nearest)",
+                    hint: "one of \(column.values.joined(separator: ", "))")
+            }
+            query.append(prefix + "?", value)
+        case .string, .phone, .json: query.append(prefix + "?", value)
         }
     }
 

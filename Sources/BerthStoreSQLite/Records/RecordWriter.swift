@@ -25,11 +25,11 @@ extension Writer {
         for one in changes {
             let effect = try table(one.entity).apply(one.change, owner: owner.number, run: nil, now: now) { RecordID(clock, entropy) }
             counts.add(effect)
-            let (topic, id): (String, RecordID)
+            let (topic, id): (Notice.Topic, RecordID)
             switch effect {
-            case .created(let record): (topic, id) = ("record.created", record)
-            case .updated(let record): (topic, id) = ("record.updated", record)
-            case .deleted(let record): (topic, id) = ("record.deleted", record)
+            case .created(let record): (topic, id) = (.recordCreated, record)
+            case .updated(let record): (topic, id) = (.recordUpdated, record)
+            case .deleted(let record): (topic, id) = (.recordDeleted, record)
             case .unchanged: continue
             }
             let data = JSONValue.object([
@@ -64,7 +64,7 @@ extension Writer {
             "created": .integer(Int64(counts.created)), "updated": .integer(Int64(counts.updated)),
             "deleted": .integer(Int64(counts.deleted)),
         ])
-        return (counts, [try notice("records.changed", connection, owner, at: now, data: data.text)], problem)
+        return (counts, [try notice(.recordsChanged, connection, owner, at: now, data: data.text)], problem)
     }
 }
 

@@ -51,12 +51,18 @@ extension SQLiteStore {
             if !wish.includesDeleted { query.append(" AND r.deleted IS NULL") }
             for condition in wish.conditions { try columns.append(condition, to: &query) }
             let sort = try columns.sort(wish.sort)
-            if let text = page.cursor { try columns.append(try ListCursor(text), sort, isDescending: wish.isDescending, to: &query) }
+            let list = "\(entity)\(wish.isDescending ? " -" : " ")\(wish.sort ?? "")"
+            if let text = page.cursor {
+                try columns.append(try ListCursor(text, of: list), sort, isDescending: wish.isDescending, to: &query)
+            }
             let order = wish.isDescending ? "DESC" : "ASC"
             query.append(" ORDER BY \(sort.sql) \(order), r._row \(order) LIMIT ?", Int64(limit + 1))
             let last = Int32(12 + definition.fields.count)
             var rows = try query.all(database) { row in
-                (try Self.record(row, definition), ListCursor(number: row.int64(last), sortValue: columns.value(row, last + 1, sort)).text)
+                (
+                    try Self.record(row, definition),
+                    ListCursor(list, number: row.int64(last), sortValue: columns.value(row, last + 1, sort)).text
+                )
             }
             let hasMore = rows.count > limit
             if hasMore { rows.removeLast() }

@@ -148,7 +148,7 @@ extension SQLiteStore {
                 "processed": .integer(Int64(counts.processed)), "created": .integer(Int64(counts.created)),
                 "updated": .integer(Int64(counts.updated)), "failed": .integer(Int64(counts.failed)),
             ])
-            notices.append(try writer.notice("run.finished", held.run.connection, owner, at: now, data: data.text))
+            notices.append(try writer.notice(.runFinished, held.run.connection, owner, at: now, data: data.text))
             return FinishReceipt(notices: notices, connection: connection)
         }
     }
@@ -202,7 +202,7 @@ extension SQLiteStore {
                 let data = JSONValue.object([
                     "failures": .integer(Int64(connection.consecutiveFailures)), "reason": .string(error?.message ?? ""),
                 ])
-                notices.append(try writer.notice("connection.error", id, owner, at: now, data: data.text))
+                notices.append(try writer.notice(.connectionError, id, owner, at: now, data: data.text))
             }
         case .success, .partial:
             connection.lastSyncAt = now
@@ -211,7 +211,7 @@ extension SQLiteStore {
             connection.lastError = nil
             if connection.status == .error {
                 connection.status = .active
-                notices.append(try writer.notice("connection.recovered", id, owner, at: now, data: "{}"))
+                notices.append(try writer.notice(.connectionRecovered, id, owner, at: now, data: "{}"))
             }
         case .failed, .cancelled, .queued, .running: break
         }
@@ -236,12 +236,12 @@ extension SQLiteStore {
             if let connection { query.append(" AND c.id = ?", connection.description) }
             if let stream { query.append(" AND r.stream = ?", stream.text) }
             if let status { query.append(" AND r.status = ?", status.rawValue) }
-            if let cursor = page.cursor { query.append(" AND r.number < ?", try ListCursor(cursor).number) }
+            if let cursor = page.cursor { query.append(" AND r.number < ?", try ListCursor(cursor, of: "runs").number) }
             query.append(" ORDER BY r.number DESC LIMIT ?", Int64(limit + 1))
             var rows = try query.all(database) { (try RunRow.read($0), $0.int64(18)) }
             let hasMore = rows.count > limit
             if hasMore { rows.removeLast() }
-            return Page(items: rows.map(\.0), next: hasMore ? rows.last.map { ListCursor(number: $0.1).text } : nil)
+            return Page(items: rows.map(\.0), next: hasMore ? rows.last.map { ListCursor("runs", number: $0.1).text } : nil)
         }
     }
 

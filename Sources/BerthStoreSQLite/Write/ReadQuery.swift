@@ -47,24 +47,32 @@ struct ReadQuery {
     }
 }
 
-/// A list's position as opaque text: the sort value and the tie-breaking number of the last row.
+/// A list's position as opaque text: which list it is, the sort value and the tie-breaking number of the last row.
 struct ListCursor {
+    /// The list and its order: in another one the position means nothing.
+    let list: String
     let number: Int64
     let sortValue: JSONValue?
 
-    init(number: Int64, sortValue: JSONValue? = nil) {
+    init(_ list: String, number: Int64, sortValue: JSONValue? = nil) {
+        self.list = list
         self.number = number
         self.sortValue = sortValue
     }
 
     var text: String {
-        Base64.encode(JSONValue.object(["n": .integer(number), "v": sortValue ?? .null]).text.utf8, urlSafe: true)
+        Base64.encode(JSONValue.object(["l": .string(list), "n": .integer(number), "v": sortValue ?? .null]).text.utf8, urlSafe: true)
     }
 
-    init(_ text: String) throws {
+    init(_ text: String, of list: String) throws {
         guard let bytes = Self.decode(text), let value = JSONValue(text: bytes), case .integer(let number)? = value["n"] else {
             throw BerthError(.invalid, "'\(text.prefix(40))' is not a cursor", hint: "pass the 'next' of the page before, unchanged")
         }
+        guard value["l"]?.stringValue == list else {
+            throw BerthError(
+                .invalid, "the cursor belongs to another list or another sort", hint: "leave it out to begin with the first page")
+        }
+        self.list = list
         self.number = number
         let sort = value["v"]
         sortValue = sort == .null ? nil : sort

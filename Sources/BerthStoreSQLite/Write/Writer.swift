@@ -126,15 +126,15 @@ final class Writer {
     }
 
     /// Appends a notice; answers it with its sequence number.
-    func notice(_ topic: String, _ connection: ConnectionID, _ owner: Owner, at: Timestamp, data: String) throws -> Notice {
+    func notice(_ topic: Notice.Topic, _ connection: ConnectionID, _ owner: Owner, at: Timestamp, data: String) throws -> Notice {
         let insert = try statement("INSERT INTO notice (topic, connection, at, data) VALUES (?1, ?2, ?3, ?4) RETURNING sequence")
-        insert.bind(1, topic)
+        insert.bind(1, topic.rawValue)
         insert.bind(2, owner.number)
         insert.bind(3, at.milliseconds)
         insert.bind(4, data)
         guard let sequence = try insert.first({ $0.int64(0) }) else { throw BerthError(.store, "a notice got no sequence number") }
         return Notice(
-            sequence: sequence, topic: topic, workspace: owner.workspace, connection: connection, provider: owner.provider, at: at,
+            sequence: sequence, topic: topic.rawValue, workspace: owner.workspace, connection: connection, provider: owner.provider, at: at,
             data: data)
     }
 }

@@ -23,7 +23,10 @@ struct Session {
 
     /// Runs a command's body; errors go to standard error with their hint.
     static func run(_ options: SessionOptions, _ body: (Session) throws -> Void) throws {
-        do { try body(Session(options: options)) } catch let exit as Exit {
+        do {
+            try body(Session(options: options))
+            try Output.flush()
+        } catch let exit as Exit {
             var text = "berthctl: \(Terminal.safe(exit.message))\n"
             if let hint = exit.hint { text += "hint: \(Terminal.safe(hint))\n" }
             FileHandle.standardError.write(Data(text.utf8))
@@ -31,31 +34,32 @@ struct Session {
         }
     }
 
-    /// Asks; answers of 400 and above end the command.
+    /// Asks; every other answer than a JSON object, or than none where there is none to give (204), ends the command.
     func ask(_ method: String, _ target: String, _ body: JSONValue? = nil) throws -> JSONValue {
         let answer = try client.send(method, target, body: body.map { Array($0.text.utf8) })
-        guard answer.status < 400 || (answer.status == 503 && target == "/v1/health") else {
+        guard (200..<300).contains(answer.status) || (answer.status == 503 && target == "/v1/health") else {
             throw Exit.refused(answer.status, answer.body)
         }
-        guard !answer.body.isEmpty else { return .null }
+        if answer.status == 204 { return .null }
         guard let value = JSONValue(text: answer.body) else { throw Exit.protocolError("it is no JSON") }
+        guard case .object = value else { throw Exit.protocolError("it is no JSON object") }
         return value
     }
 
     /// Shows a list as a table of these columns: heading and member path.
-    func show(list: JSONValue, _ columns: [(heading: String, path: String)]) {
-        guard options.output == .table else { return print(list.text) }
-        guard case .array(let items)? = list["items"] else { return }
-        guard !items.isEmpty else { return print("none") }
+    func show(list: JSONValue, _ columns: [(heading: String, path: String)]) throws {
+        guard case .array(let items)? = list["items"] else { throw Exit.protocolError("it is no list") }
+        guard options.output == .table else { return Output.print(list.text) }
+        guard !items.isEmpty else { return Output.print("none") }
         var table = Table(columns.map(\.heading))
         table.rows = items.map { item in columns.map { item.cell($0.path) } }
-        print(table.text(width: Terminal.width))
-        if let next = list["next"]?.stringValue { print("more: --cursor \(next)") }
+        Output.print(table.text(width: Terminal.width))
+        if let next = list["next"]?.stringValue { Output.print("more: --cursor \(next)") }
     }
 
     /// Shows one thing.
     func show(_ value: JSONValue) {
-        print(options.output == .json ? value.text : value.lines().joined(separator: "\n"))
+        Output.print(options.output == .json ? value.text : value.lines().joined(separator: "\n"))
     }
 
     /// Says something to the person, beside the answer that a script may read.
@@ -101,7 +105,9 @@ struct Session {
             guard let equals = pair.firstIndex(of: "="), equals > pair.startIndex else {
                 throw Exit.usage("\(option) \(pair): expected NAME=VALUE")
             }
-            members[String(pair[..<equals])] = .string(try value(String(pair[pair.index(after: equals)...])))
+            let name = String(pair[..<equals])
+            guard members[name] == nil else { throw Exit.usage("\(option) \(name) is given twice") }
+            members[name] = .string(try value(String(pair[pair.index(after: equals)...])))
         }
         return members
     }

@@ -64,8 +64,8 @@ struct ConnectionCommand: ParsableCommand {
         @OptionGroup var options: SessionOptions
         func run() throws {
             try Session.run(options) {
-                $0.show(
-                    list: try $0.ask("GET", "/v1/connections"),
+                try $0.show(
+                    list: $0.ask("GET", "/v1/connections"),
                     [
                         ("ID", "id"), ("PROVIDER", "provider"), ("WORKSPACE", "workspace"), ("NAME", "name"), ("STATUS", "status"),
                         ("LAST SYNC", "last_sync_at"), ("FAILURES", "failures"), ("CREDENTIALS DAYS", "credentials_age_days"),

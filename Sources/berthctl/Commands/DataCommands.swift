@@ -44,7 +44,7 @@ struct EventCommand: ParsableCommand {
                     ("connection", choice.connection), ("provider", choice.provider), ("kind", choice.kind), ("since", choice.since),
                     ("until", choice.until), ("state", state), ("limit", String(limit)), ("cursor", cursor),
                 ])
-                session.show(list: try session.ask("GET", "/v1/events" + query), eventColumns)
+                try session.show(list: session.ask("GET", "/v1/events" + query), eventColumns)
             }
         }
     }
@@ -60,7 +60,8 @@ struct EventCommand: ParsableCommand {
 
     struct ReplayOne: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "replay", abstract: "Process settled deliveries again: one by id, or many by filter.")
+            commandName: "replay", abstract: "Process settled deliveries again: one by id, or many by filter.",
+            discussion: "A filter finds what is completed or discarded. What was cancelled comes back by its id only.")
         @OptionGroup var options: SessionOptions
         @OptionGroup var choice: EventChoice
         @Argument(help: "Event id; left out: all that the filter finds.") var id: String?
@@ -114,7 +115,7 @@ struct DeadLetterCommand: ParsableCommand {
                     ("connection", choice.connection), ("provider", choice.provider), ("kind", choice.kind), ("since", choice.since),
                     ("until", choice.until), ("limit", String(limit)), ("cursor", cursor),
                 ])
-                session.show(list: try session.ask("GET", "/v1/dead-letters" + query), eventColumns)
+                try session.show(list: session.ask("GET", "/v1/dead-letters" + query), eventColumns)
             }
         }
     }
@@ -164,7 +165,7 @@ struct RecordCommand: ParsableCommand {
                     fields.append((String(condition[..<equals]), String(condition[condition.index(after: equals)...])))
                 }
                 let list = try session.ask("GET", "/v1/records/\(Session.encoded(entity))" + Session.query(fields))
-                session.show(list: list, Self.columns(of: entity))
+                try session.show(list: list, Self.columns(of: entity))
             }
         }
 

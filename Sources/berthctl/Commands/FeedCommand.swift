@@ -8,7 +8,11 @@ struct FeedCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "feed", abstract: "Follow what becomes durable, live; Ctrl-C ends.",
         discussion:
-            "With --output json each line is one JSON object. --after ID begins after a known notice, --after 0 with all that is kept.")
+            """
+            With --output json each line is one JSON object. --after ID begins after a known notice, --after 0 with all that is kept. \
+            A line feed.gap says that notices between the id asked for and the position are not kept any more; missed is null where the id \
+            is of another life of the database, such as before a backup was put back.
+            """)
     @OptionGroup var options: SessionOptions
     @Option(help: "Only of this connection.") var connection: String?
     @Option(help: "Only these topics, comma-separated, such as record.created,run.finished.") var topic: String?
@@ -31,8 +35,9 @@ struct FeedCommand: ParsableCommand {
                             position = item.id
                             // Without data it only says where the feed stands.
                             guard !item.data.isEmpty else { continue }
-                            show(item, session)
-                            left -= 1
+                            try show(item, session)
+                            // A gap is no notice.
+                            if item.topic != "feed.gap" { left -= 1 }
                             if left == 0 { return false }
                         }
                         return true
@@ -48,19 +53,19 @@ struct FeedCommand: ParsableCommand {
         }
     }
 
-    private func show(_ item: SSEReader.Item, _ session: Session) {
+    private func show(_ item: SSEReader.Item, _ session: Session) throws {
         if session.options.output == .json {
             var members = JSONValue(text: Array(item.data.utf8))?.objectValue ?? [:]
             members["feed_id"] = .integer(item.id)
             members["topic"] = .string(item.topic)
-            print(JSONValue.object(members).text)
+            Output.print(JSONValue.object(members).text)
         } else {
             let data = JSONValue(text: Array(item.data.utf8)) ?? .null
             let rest = (data.objectValue ?? [:]).filter { !["at", "connection", "workspace"].contains($0.key) }
                 .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.cell)" }.joined(separator: " ")
-            print("\(data.cell("at"))  \(Terminal.safe(item.topic))  \(rest)")
+            Output.print("\(data.cell("at"))  \(Terminal.safe(item.topic))  \(rest)")
         }
-        fflush(nil)
+        try Output.flush()
     }
 }
 

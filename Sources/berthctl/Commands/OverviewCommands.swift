@@ -20,16 +20,20 @@ struct HealthCommand: ParsableCommand {
     func run() throws {
         try Session.run(options) { session in
             let health = try session.ask("GET", "/v1/health")
+            guard let status = health["status"]?.stringValue, ["ok", "degraded", "failing"].contains(status),
+                case .array(let parts)? = health["parts"]
+            else { throw Exit.protocolError("it says nothing of health") }
             if session.options.output == .json {
-                print(health.text)
+                Output.print(health.text)
             } else {
                 var table = Table(["PART", "STATUS", "DETAIL"])
-                guard case .array(let parts)? = health["parts"] else { return }
                 table.rows = parts.map { [$0.cell("name"), $0.cell("status"), $0.cell("detail")] }
-                print(table.text(width: Terminal.width))
-                for part in parts { if let hint = part["hint"]?.stringValue { print("\(part.cell("name")): \(Terminal.safe(hint))") } }
+                Output.print(table.text(width: Terminal.width))
+                for part in parts {
+                    if let hint = part["hint"]?.stringValue { Output.print("\(part.cell("name")): \(Terminal.safe(hint))") }
+                }
             }
-            if health["status"]?.stringValue == "failing" { throw ExitCode(69) }
+            if status == "failing" { throw ExitCode(69) }
         }
     }
 }
@@ -42,7 +46,7 @@ struct MetricsCommand: ParsableCommand {
         try Session.run(options) { session in
             let answer = try session.client.send("GET", "/metrics")
             guard answer.status == 200 else { throw Exit.refused(answer.status, answer.body) }
-            print(String(decoding: answer.body, as: UTF8.self), terminator: "")
+            Output.print(String(decoding: answer.body, as: UTF8.self), terminator: "")
         }
     }
 }
@@ -64,8 +68,8 @@ struct AuditCommand: ParsableCommand {
                 ("kind", kind), ("actor", actor), ("connection", connection), ("since", since), ("until", until), ("limit", String(limit)),
                 ("cursor", cursor),
             ])
-            session.show(
-                list: try session.ask("GET", "/v1/audit" + query),
+            try session.show(
+                list: session.ask("GET", "/v1/audit" + query),
                 [
                     ("AT", "at"), ("KIND", "kind"), ("ACTOR", "actor"), ("ADDRESS", "address"), ("CONNECTION", "connection"),
                     ("DETAIL", "detail"),
@@ -94,8 +98,8 @@ struct RequestsCommand: ParsableCommand {
                 ("failed", failed ? "true" : nil),
                 ("since", since), ("until", until), ("limit", String(limit)), ("cursor", cursor),
             ])
-            session.show(
-                list: try session.ask("GET", "/v1/requests" + query),
+            try session.show(
+                list: session.ask("GET", "/v1/requests" + query),
                 [
                     ("AT", "at"), ("PROVIDER", "provider"), ("CONNECTION", "connection"),
                     ("METHOD", "method"), ("HOST", "host"), ("PATH", "path"), ("STATUS", "status"),

@@ -22,8 +22,8 @@ extension PluginCommand {
                     throw Exit.usage("'\(id)' is no plugin id", hint: "1 to 64 of a-z 0-9 - _, beginning with a letter or digit")
                 }
                 let template = PluginTemplate(id: id, language: language, sdk: try Installation.sdk(sdk))
-                for file in try template.write(to: folder) { print("\(folder)/\(file)") }
-                print("next: cd \(folder) && make && berthctl plugin check \(id)")
+                for file in try template.write(to: folder) { Output.print("\(folder)/\(file)") }
+                Output.print("next: cd \(folder) && make && berthctl plugin check \(id)")
             }
         }
     }
@@ -67,7 +67,10 @@ extension PluginCommand {
 
     /// As Session.run does, for commands without a daemon.
     static func reporting(_ body: () throws -> Void) throws {
-        do { try body() } catch let exit as Exit {
+        do {
+            try body()
+            try Output.flush()
+        } catch let exit as Exit {
             var text = "berthctl: \(Terminal.safe(exit.message))\n"
             if let hint = exit.hint { text += "hint: \(Terminal.safe(hint))\n" }
             FileHandle.standardError.write(Data(text.utf8))

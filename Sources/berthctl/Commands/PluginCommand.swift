@@ -15,8 +15,8 @@ struct PluginCommand: ParsableCommand {
         @OptionGroup var options: SessionOptions
         func run() throws {
             try Session.run(options) {
-                $0.show(
-                    list: try $0.ask("GET", "/v1/plugins"),
+                try $0.show(
+                    list: $0.ask("GET", "/v1/plugins"),
                     [
                         ("ID", "id"), ("VERSION", "version"), ("STATE", "state"), ("ISOLATION", "isolation"), ("GEN", "generation"),
                         ("RESTARTS", "restarts"), ("PROBLEM", "problem.detail"),

@@ -59,11 +59,11 @@ struct SyncCommand: ParsableCommand {
                 run = try session.ask("GET", "/v1/runs/\(id)")
                 if Terminal.isTerminal, session.options.output == .table {
                     let line = "\(run.cell("status"))  pages \(run.cell("pages"))  processed \(run.cell("counts.processed"))"
-                    print("\r\u{1B}[K\(line)", terminator: "")
-                    fflush(nil)
+                    Output.print("\r\u{1B}[K\(line)", terminator: "")
+                    try Output.flush()
                 }
             }
-            if Terminal.isTerminal, session.options.output == .table { print("\r\u{1B}[K", terminator: "") }
+            if Terminal.isTerminal, session.options.output == .table { Output.print("\r\u{1B}[K", terminator: "") }
             return run
         }
     }
@@ -82,8 +82,8 @@ struct SyncCommand: ParsableCommand {
                 let query = Session.query([
                     ("connection", connection), ("stream", stream), ("status", status), ("limit", String(limit)), ("cursor", cursor),
                 ])
-                session.show(
-                    list: try session.ask("GET", "/v1/runs" + query),
+                try session.show(
+                    list: session.ask("GET", "/v1/runs" + query),
                     [
                         ("ID", "id"), ("PROVIDER", "provider"), ("STREAM", "stream"), ("MODE", "mode"), ("STATUS", "status"),
                         ("PROCESSED", "counts.processed"), ("CREATED", "counts.created"), ("UPDATED", "counts.updated"),

@@ -30,13 +30,13 @@ enum SettingForm: Sendable {
         switch self {
         case .address:
             do { _ = try ListenAddress(text, setting: "") } catch {
-                return .init("'\(text)' is not host:port; for example 127.0.0.1:8700 or [::]:8700")
+                return .init("'\(text)' is not host:port; for example 127.0.0.1:8700, or 0.0.0.0:8700 for every address of this machine")
             }
         case .webAddress:
             guard !text.isEmpty else { return nil }
             let host = ["https://", "http://"].first { text.hasPrefix($0) }.map { text.dropFirst($0.count) }
             guard let host, let first = host.first, first != "/", !host.contains(where: \.isWhitespace), !host.contains("?"),
-                !host.contains("#")
+                !host.contains("#"), !host.prefix(while: { $0 != "/" }).contains("@")
             else { return .init("'\(text)' is not a web address; for example https://hooks.example.com") }
         case .absolutePath:
             guard text.isEmpty || text.hasPrefix("/") else { return .init("'\(text)' is not an absolute path") }
@@ -49,6 +49,7 @@ enum SettingForm: Sendable {
             guard text.isEmpty || text.hasPrefix("sqlite:///") && text.count > 10 && !text.hasSuffix("/") else {
                 return .init("'\(text)' is not sqlite:///absolute/path; for example sqlite:///var/lib/berth/berth.db")
             }
+            guard !text.contains("?") else { return .init("'\(text)' has parameters, which none are known of; the path is taken as it is") }
         case .hosts:
             guard HostPattern(text) != nil else {
                 return .init(

@@ -13,8 +13,14 @@ struct ListenAddress {
                 hint: "for example 127.0.0.1:8700, 0.0.0.0:8700 or [::]:8700")
         }
         var host = String(text[..<colon])
+        // Nobody opens a daemon to all networks by leaving something out.
+        guard !host.isEmpty else {
+            throw BerthError(
+                "configuration_invalid", "\(setting): '\(text)' names no address",
+                hint: "0.0.0.0\(text) or [::]\(text) is every one of this machine")
+        }
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
-        self.host = host.isEmpty ? "0.0.0.0" : host
+        self.host = host
         self.port = port
     }
 }
