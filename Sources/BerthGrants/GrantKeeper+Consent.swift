@@ -144,10 +144,11 @@ extension GrantKeeper {
         var problem: String?
         // The living token may be in an answer that nobody took. It need not be stored to be given back.
         do throws(GrantFailure) {
-            if let left = try await left(connection, spec, oauth, key),
-                case .success(let newer) = await judge(left.reply, over: left.before, connection, spec, isConsent: left.isConsent)
-            {
-                grant = newer
+            if let left = try await left(connection, spec, oauth, key) {
+                switch await judge(left.reply, over: left.before, connection, spec, isConsent: left.isConsent) {
+                case .success(let newer): grant = newer
+                case .failure(let failure): grant = failure.kept ?? grant
+                }
             }
         } catch { problem = error.message }
         guard let grant else { return problem }

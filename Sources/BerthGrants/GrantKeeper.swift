@@ -30,6 +30,8 @@ public actor GrantKeeper: Grants {
         var holdUntil: ContinuousClock.Instant?
         var failures = 0
         var lastFailure: GrantFailure?
+        /// What went wrong first since tokens could last be had.
+        var firstCause: String?
     }
     private var held: [ConnectionID: Held] = [:]
     private var renewals: [ConnectionID: Task<Result<AccessToken, AttemptFailure>, Never>] = [:]
@@ -257,15 +259,25 @@ public actor GrantKeeper: Grants {
         }
     }
 
-    /// Stores what an answer gives, over what was there. Durable when it returns; only then is the answer's file deleted. `isConsent`: a
-    /// bad answer ends a consent that somebody tried, and nothing of what the connection lives on meanwhile.
+    /// Stores what an answer gives, over what was there. Durable when it returns; only then is the answer's file deleted. Throws when there
+    /// is no token to use in it; the refresh token of such an answer is stored all the same. `isConsent`: a bad answer ends a consent that
+    /// somebody tried, and nothing of what the connection lives on meanwhile.
     func take(
         _ reply: ExchangeReply, over before: StoredGrant, _ connection: ConnectionID, _ spec: CredentialSpec, isConsent: Bool = false,
         hiding more: [Secret] = []
     ) async throws(GrantFailure) -> StoredGrant {
         switch await judge(reply, over: before, connection, spec, isConsent: isConsent, hiding: more) {
-        case .failure(let failure):
-            if failure.needsConsent, !isConsent, Self.needsPerson(spec.kind) { try await bury(before, failure, connection) }
+        case .failure(var failure):
+            if let kept = failure.kept {
+                KillPoint.reach("grant.before-store")
+                try await store(kept, connection)
+                KillPoint.reach("grant.after-store")
+                held[connection]?.grant?.refreshToken = kept.refreshToken
+            } else if failure.needsConsent, !isConsent, Self.needsPerson(spec.kind) {
+                // An answer that was lost or could not be read may have held the token that would have been good now.
+                if let cause = held[connection]?.firstCause, cause != failure.message { failure.message += "; it began with: \(cause)" }
+                try await bury(before, failure, connection)
+            }
             desk.settled(connection)
             throw failure
         case .success(let grant):
@@ -297,16 +309,24 @@ public actor GrantKeeper: Grants {
             }
             return .failure(failure)
         case .success(let read):
+            if let text = read.unreadLifetime {
+                logger.notice("a token's lifetime can't be read", metadata: ["connection": "\(connection)", "expires_in": "\(text)"])
+            }
             if let known = before.account, let account = read.account, known != account {
                 return .failure(Self.strangeAccount(words.plain(account, 100), known))
             }
-            return .success(
-                StoredGrant(
-                    accessToken: read.accessToken, tokenType: read.tokenType,
-                    expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
-                    refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope,
-                    account: read.account ?? before.account, given: before.given, isConsent: isConsent || before.isConsent, obtainedAt: now)
-            )
+            var grant = StoredGrant(
+                accessToken: read.accessToken, tokenType: read.tokenType,
+                expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
+                refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope,
+                account: read.account ?? before.account, given: before.given, isConsent: isConsent || before.isConsent, obtainedAt: now)
+            guard var failure = read.unfit else { return .success(grant) }
+            if read.refreshToken != nil, !isConsent {
+                // Its access token is nobody's: the next renewal begins with the refresh token.
+                grant.accessToken = Secret(copying: [UInt8]())
+                failure.kept = grant
+            }
+            return .failure(failure)
         }
     }
 
@@ -386,6 +406,7 @@ public actor GrantKeeper: Grants {
         var known = held[connection] ?? Held(grant: nil, serial: 0)
         known.failures += 1
         known.lastFailure = failure
+        known.firstCause = known.firstCause ?? failure.message
         // What a person must mend is not asked again for minutes; the rest doubles from one second to one minute.
         let asked = min(failure.retryAfter ?? 0, Self.retryAfterSecondsMax) * 1000
         let wait = failure.isFinal ? 300_000 : max(asked, min(60_000, 1000 << min(6, known.failures - 1)))

@@ -83,10 +83,9 @@ extension Connections {
     public func hear(_ news: GrantNews) async {
         switch news {
         case .renewed(let id):
-            let said = tokenErrors.removeValue(forKey: id)
             await note("connection.token_renewed", id) { connection, _ in
-                // Only what the tokens were the cause of.
-                guard let error = connection.lastError, error == said || error.hasPrefix("no token for \(id):") else { return }
+                // Only what the tokens were the cause of, also when a former life or a run noted it.
+                guard connection.lastError?.hasPrefix(Self.tokenError(id)) == true else { return }
                 connection.lastError = nil
                 if connection.status == .error { connection.status = .active }
             }
@@ -102,8 +101,7 @@ extension Connections {
                 connection.lastError = nil
             }
         case .failed(let id, let error, let isFinal):
-            let said = error.hint.map { "\(error.message) (\($0))" } ?? error.message
-            tokenErrors[id] = said
+            let said = "\(Self.tokenError(id)) \(error.message)" + (error.hint.map { " (\($0))" } ?? "")
             await note("connection.token_failed", id, ": \(error.message)") { connection, _ in
                 guard connection.status != .disconnected else { return }
                 connection.lastError = said
@@ -111,6 +109,9 @@ extension Connections {
             }
         }
     }
+
+    /// What every error about a missing token begins with, those of requests too.
+    private static func tokenError(_ id: ConnectionID) -> String { "no token for \(id):" }
 
     /// Without a turn: whoever tells may hold what the one whose turn it is waits for.
     private func note(

@@ -21,8 +21,6 @@ public actor Connections {
     let logger: Logger
     /// What intake, dispatch and syncs look connections up in.
     public nonisolated let directory: ConnectionDirectory
-    /// What was last said of tokens that could not be had.
-    var tokenErrors: [ConnectionID: String] = [:]
     /// Counts changes of what is sent for a connection: what a check found out before is not true of what came after.
     private var changes: [ConnectionID: Int] = [:]
     /// Who waits for a turn at a connection; an entry: somebody has it.
