@@ -24,8 +24,7 @@ public actor GrantKeeper: Grants {
         var serial: UInt64
         /// The provider does not take the access token any more.
         var isRefused = false
-        /// When a refusal last asked for a renewal.
-        var forcedAt: ContinuousClock.Instant?
+        var trial = TokenTrial(at: .now)
         /// After a failure nothing is asked before this.
         var holdUntil: ContinuousClock.Instant?
         var failures = 0
@@ -82,11 +81,11 @@ public actor GrantKeeper: Grants {
 
     public func refused(_ token: AccessToken, of connection: ConnectionID) {
         guard let known = held[connection], known.serial == token.serial, known.grant != nil else { return }
-        // A provider that refuses fresh tokens is not helped by asking for more of them: one renewal that a refusal
-        // asked for, and the next such one only minutes later.
-        if let last = known.forcedAt, .now - last < .seconds(120) { return }
-        held[connection]?.isRefused = true
-        held[connection]?.forcedAt = .now
+        if held[connection]?.trial.refuse(at: .now) == true { held[connection]?.isRefused = true }
+    }
+
+    public func accepted(_ token: AccessToken, of connection: ConnectionID) {
+        if held[connection]?.serial == token.serial { held[connection]?.trial.accept() }
     }
 
     public func forget(_ connection: ConnectionID) {
@@ -395,7 +394,7 @@ public actor GrantKeeper: Grants {
     @discardableResult
     func hold(_ grant: StoredGrant, _ connection: ConnectionID) -> UInt64 {
         nextSerial += 1
-        held[connection] = Held(grant: grant, serial: nextSerial, forcedAt: held[connection]?.forcedAt)
+        held[connection] = Held(grant: grant, serial: nextSerial, trial: TokenTrial(at: .now, after: held[connection]?.trial))
         return nextSerial
     }
 

@@ -7,8 +7,10 @@ public protocol AccessTokenSource: Sendable {
     /// A token that is good for now: renewed when it is about to expire, by one request however many callers wait.
     /// The failure says what to do; it is `.authDenied` when only a person can mend it.
     func token(of connection: ConnectionID, _ spec: CredentialSpec) async -> Result<AccessToken, AttemptFailure>
-    /// The provider refused this token (401): the next caller gets another.
+    /// The provider refused this token (401): the next caller gets another, where that can help.
     func refused(_ token: AccessToken, of connection: ConnectionID) async
+    /// The provider took this token: when it refuses it later, it has ended. Told once per token.
+    func accepted(_ token: AccessToken, of connection: ConnectionID) async
     /// Forgets what is kept in memory of a connection that changed.
     func forget(_ connection: ConnectionID) async
 }

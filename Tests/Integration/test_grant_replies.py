@@ -143,6 +143,17 @@ class Replies(unittest.TestCase):
         self.berthd.start()
         self.assertIn("not JSON", self.call("cause").json["detail"])
 
+    def test_tokens_that_tell_no_lifetime(self):
+        # Would break: after the second token's end nothing works for two minutes, and the connection is called broken.
+        self.add("timeless")
+        for _ in range(3):
+            self.works("timeless")
+            time.sleep(5.2)  # a token that is refused sooner was never good
+            grant = self.grants["timeless"]
+            grant["ended"].add(grant["seen"])
+        self.works("timeless")
+        self.assertEqual((grant["number"], grant["reused"]), (5, 0))
+
     def test_rest_that_is_asked_for_by_a_date(self):
         # Would break: an endpoint that asks for five minutes is asked again each second.
         self.add("date", None)
