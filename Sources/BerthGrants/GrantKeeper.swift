@@ -275,7 +275,7 @@ public actor GrantKeeper: Grants {
             } else if failure.needsConsent, !isConsent, Self.needsPerson(spec.kind) {
                 // An answer that was lost or could not be read may have held the token that would have been good now.
                 if let cause = held[connection]?.firstCause, cause != failure.message { failure.message += "; it began with: \(cause)" }
-                try await bury(before, failure, connection)
+                try await bury(before, failure.message, connection)
             }
             desk.settled(connection)
             throw failure
@@ -333,9 +333,9 @@ public actor GrantKeeper: Grants {
     private static func needsPerson(_ kind: CredentialSpec.Kind) -> Bool { [.authorizationCode, .refreshToken].contains(kind) }
 
     /// A grant the provider has ended stays ended over a restart: asking again could only be taken for an attack.
-    private func bury(_ grant: StoredGrant, _ failure: GrantFailure, _ connection: ConnectionID) async throws(GrantFailure) {
+    func bury(_ grant: StoredGrant, _ reason: String, _ connection: ConnectionID) async throws(GrantFailure) {
         var dead = grant
-        dead.deadReason = failure.message
+        dead.deadReason = reason
         try await store(dead, connection)
     }
 
@@ -375,7 +375,7 @@ public actor GrantKeeper: Grants {
         do throws(GrantFailure) {
             if let known = grant.account {
                 let failure = Self.strangeAccount(account, known)
-                try await bury(grant, failure, connection)
+                try await bury(grant, failure.message, connection)
                 held[connection]?.grant = nil
                 throw failure
             }
@@ -433,7 +433,7 @@ public actor GrantKeeper: Grants {
     }
 
     /// What the operator gave that tokens descend from, as a hash: tokens of anything else are not used any more. Nil: a person's consent.
-    private func given(_ connection: ConnectionID, _ spec: CredentialSpec) async throws(GrantFailure) -> String? {
+    func given(_ connection: ConnectionID, _ spec: CredentialSpec) async throws(GrantFailure) -> String? {
         let names: [String]
         switch spec.kind {
         case .refreshToken: return Self.given(try await field("refresh_token", connection))

@@ -55,7 +55,8 @@ import Testing
     // Without this a token of an hour is used until the provider refuses it, and nobody learns why.
     @Test func lifetimesAreReadInAnyForm() throws {
         let forms: [(String, Int64?)] = [
-            ("3600", 3600), ("3600.9", 3600), (#""3600""#, 3600), (#""3600.0""#, 3600), (#"" 3600 ""#, 3600), (#""1e3""#, 1000), ("null", nil),
+            ("3600", 3600), ("3600.9", 3600), (#""3600""#, 3600), (#""3600.0""#, 3600), (#"" 3600 ""#, 3600), (#""1e3""#, 1000),
+            ("null", nil),
             ("-5", nil), ("1e300", nil), (#""soon""#, nil), ("true", nil),
         ]
         for (text, seconds) in forms { #expect(try read(good(",\"expires_in\":\(text)")).get().expiresIn == seconds, "\(text)") }

@@ -146,7 +146,8 @@ struct TokenReply {
         case "unsupported_grant_type", "invalid_request":
             return GrantFailure(message: message, hint: "the plugin's manifest does not fit this provider", isFinal: true)
         default:
-            return GrantFailure(message: message, hint: "it is asked again by and by", retryAfter: ServerClock.retryAfter(response, now: now))
+            return GrantFailure(
+                message: message, hint: "it is asked again by and by", retryAfter: ServerClock.retryAfter(response, now: now))
         }
     }
 }
