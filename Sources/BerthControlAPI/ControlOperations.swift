@@ -85,8 +85,8 @@ public protocol ControlOperations: Sendable {
     func showConnection(_ id: String) async throws(BerthError) -> ConnectionView
     /// `PATCH /v1/connections/{id}`
     func changeConnection(_ id: String, _ request: ConnectionChange, _ caller: Caller) async throws(BerthError) -> ConnectionView
-    /// `DELETE /v1/connections/{id}`
-    func removeConnection(_ id: String, _ caller: Caller) async throws(BerthError)
+    /// `DELETE /v1/connections/{id}`; nil: nothing is left anywhere.
+    func removeConnection(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionRemoved?
     /// `POST .../check`
     func checkConnection(_ id: String, _ caller: Caller) async throws(BerthError) -> CheckResult
     /// `POST .../connect`

@@ -68,7 +68,9 @@ public enum OpenAPIDocument {
                     "description": "The answer", "content": .object(["application/json": .object(["schema": reference(route.response)])]),
                 ])
             }
-        return .object([route.response == "empty" ? "204" : status: content, "default": problem])
+        var responses = [route.response == "empty" ? "204" : status: content, "default": problem]
+        if route.operation == .removeConnection { responses["204"] = .object(["description": "Done"]) }
+        return .object(responses)
     }
 
     private static func reference(_ name: String) -> JSONValue {

@@ -110,6 +110,14 @@ public struct Consent: Codable, Sendable {
     }
 }
 
+/// A connection was removed, and something of it is left elsewhere.
+public struct ConnectionRemoved: Codable, Sendable {
+    /// Why the provider may still hold the grant.
+    public var problem: String
+    /// What is left.
+    public init(problem: String) { self.problem = problem }
+}
+
 /// Kept answers that were forgotten.
 public struct CacheCleared: Codable, Sendable {
     /// How many there were.

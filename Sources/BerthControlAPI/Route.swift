@@ -97,7 +97,10 @@ public struct Route: Sendable, Hashable {
         Route(
             "PATCH", "/v1/connections/{id}", .admin, .changeConnection, "Change a connection", request: "ConnectionChange",
             response: "Connection"),
-        Route("DELETE", "/v1/connections/{id}", .admin, .removeConnection, "Remove a connection and its secrets", response: "empty"),
+        Route(
+            "DELETE", "/v1/connections/{id}", .admin, .removeConnection,
+            "Remove a connection and its secrets; 200 instead of 204 where its provider may still hold the grant",
+            response: "ConnectionRemoved"),
         Route("POST", "/v1/connections/{id}/check", .operate, .checkConnection, "Try the credential", response: "CheckResult"),
         Route(
             "POST", "/v1/connections/{id}/pause", .operate, .pauseConnection, "Stop dispatch and syncs; webhooks are still kept",

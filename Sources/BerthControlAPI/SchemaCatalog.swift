@@ -122,6 +122,7 @@ public enum SchemaCatalog {
         "ConnectRequest": object(["redirect_uri": string]),
         "Consent": object(["url": string, "redirect_uri": string, "expires_at": time], required: ["url", "redirect_uri", "expires_at"]),
         "ConsentAnswer": object(["url": string, "code": string, "state": string]),
+        "ConnectionRemoved": object(["problem": string], required: ["problem"]),
         "CacheCleared": object(["removed": integer], required: ["removed"]),
         "CheckResult": object(["ok": boolean, "account": mapOrNull, "failure": failure], required: ["ok", "account"]),
         "ActionResult": object(["output": .object([:]), "records": integer], required: ["output", "records"]),

@@ -93,10 +93,12 @@ extension GrantKeeper {
                 TokenRequest(oauth.tokenURL, parameters, client, oauth), of: consent.connection, key: key,
                 basis: Self.consentBasis, isOwnAddress: oauth.isOwnAddress
             ).get()
-            let empty = try await beforeConsent(consent.connection)
+            let old = try await load(consent.connection)
+            let empty = beforeConsent(old)
             let sent = [Secret(copying: code.utf8), consent.verifier]
             let grant = try await take(reply, over: empty, consent.connection, consent.spec, isConsent: true, hiding: sent)
             hold(grant, consent.connection)
+            await consented(over: old, grant, consent.connection, consent.spec)
             outcome = .success(grant)
         } catch { outcome = .failure(error) }
         leave(consent.connection)
@@ -117,50 +119,6 @@ extension GrantKeeper {
     private func onlyState(of connection: ConnectionID) -> String? {
         let mine = pending.filter { $0.value.connection == connection }
         return mine.count == 1 ? mine.first?.key : nil
-    }
-
-    /// Gives the tokens back where the provider takes them (RFC 7009) and ends the grant, in one turn. Answers what could not be done.
-    public func end(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String? {
-        // After a renewal that is under way: it is its tokens that have to end. Those who wait behind this get none.
-        await enter(connection)
-        shut(connection)
-        var problem: String?
-        if let oauth = spec?.oauth, let url = oauth.revokeURL {
-            do throws(GrantFailure) { problem = try await revoke(connection, spec, oauth, url) } catch { problem = error.message }
-        }
-        // Somebody may have opened it meanwhile.
-        shut(connection)
-        desk.cleared(connection)
-        leave(connection)
-        return problem
-    }
-
-    private func revoke(
-        _ connection: ConnectionID, _ spec: CredentialSpec?, _ oauth: OAuthSpec, _ url: String
-    ) async throws(GrantFailure) -> String? {
-        guard let spec else { return nil }
-        var grant = try await load(connection)
-        let key = try await exchangeKey(connection)
-        var problem: String?
-        // The living token may be in an answer that nobody took. It need not be stored to be given back.
-        do throws(GrantFailure) {
-            if let left = try await left(connection, spec, oauth, key),
-                case .success(let newer) = await judge(left.reply, over: left.before, connection, spec, isConsent: left.isConsent)
-            {
-                grant = newer
-            }
-        } catch { problem = error.message }
-        guard let grant else { return problem }
-        let client = try await client(of: connection)
-        // Revoking a refresh token ends its access tokens as well (RFC 7009, 2.1).
-        let token = grant.refreshToken ?? grant.accessToken
-        let hint = grant.refreshToken == nil ? "access_token" : "refresh_token"
-        let reply = try await desk.exchange(
-            TokenRequest(url, [("token", token.exposedText), ("token_type_hint", hint)], client, oauth), of: connection, key: key,
-            basis: Self.basis(token), isOwnAddress: oauth.isOwnAddress, timeoutSeconds: 15, revocation: true
-        ).get()
-        guard (200...299).contains(reply.status) else { return reply.failure ?? "the revocation endpoint answered \(reply.status)" }
-        return problem
     }
 
     public func state(of connection: ConnectionID) async -> GrantState {

@@ -21,6 +21,7 @@ extension GrantKeeper {
         _ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec, _ key: Secret
     ) async throws(GrantFailure) -> InterruptedAnswer {
         guard let left = try await left(connection, spec, oauth, key) else { return .nothing }
+        let old = left.isConsent ? try await load(connection) : nil
         let grant: StoredGrant
         do throws(GrantFailure) {
             grant = try await take(left.reply, over: left.before, connection, spec, isConsent: left.isConsent)
@@ -29,6 +30,7 @@ extension GrantKeeper {
             // What was refused to somebody who consented ends nothing that was there before.
             return left.isConsent ? .nothing : .refused(error)
         }
+        if left.isConsent { await consented(over: old, grant, connection, spec) }
         logger.notice("took the answer of an interrupted token request", metadata: ["connection": "\(connection)"])
         await announce(left.isConsent ? .connected(connection, account: grant.account) : .renewed(connection))
         return .taken(grant)
@@ -53,7 +55,7 @@ extension GrantKeeper {
         }
         if reply.status > 0 {
             if reply.basis == Self.consentBasis, spec.kind == .authorizationCode {
-                return (reply, try await beforeConsent(connection), true)
+                return (reply, beforeConsent(try await load(connection)), true)
             }
             if let stored = try await load(connection), reply.basis == Self.basis(stored.refreshToken ?? stored.accessToken) {
                 return (reply, stored, false)
@@ -70,7 +72,7 @@ extension GrantKeeper {
     }
 
     /// Nothing of the old grant is kept but whose it was: what is stored of one account may not be mixed with another's.
-    func beforeConsent(_ connection: ConnectionID) async throws(GrantFailure) -> StoredGrant {
-        StoredGrant(accessToken: Secret(copying: [UInt8]()), account: try await load(connection)?.account, obtainedAt: clock.now())
+    func beforeConsent(_ old: StoredGrant?) -> StoredGrant {
+        StoredGrant(accessToken: Secret(copying: [UInt8]()), account: old?.account, obtainedAt: clock.now())
     }
 }

@@ -24,12 +24,13 @@ public actor GrantKeeper: Grants {
         var serial: UInt64
         /// The provider does not take the access token any more.
         var isRefused = false
-        /// When a refusal last asked for a renewal.
-        var forcedAt: ContinuousClock.Instant?
+        var trial = TokenTrial(at: .now)
         /// After a failure nothing is asked before this.
         var holdUntil: ContinuousClock.Instant?
         var failures = 0
         var lastFailure: GrantFailure?
+        /// What went wrong first since tokens could last be had.
+        var firstCause: String?
     }
     private var held: [ConnectionID: Held] = [:]
     private var renewals: [ConnectionID: Task<Result<AccessToken, AttemptFailure>, Never>] = [:]
@@ -80,11 +81,11 @@ public actor GrantKeeper: Grants {
 
     public func refused(_ token: AccessToken, of connection: ConnectionID) {
         guard let known = held[connection], known.serial == token.serial, known.grant != nil else { return }
-        // A provider that refuses fresh tokens is not helped by asking for more of them: one renewal that a refusal
-        // asked for, and the next such one only minutes later.
-        if let last = known.forcedAt, .now - last < .seconds(120) { return }
-        held[connection]?.isRefused = true
-        held[connection]?.forcedAt = .now
+        if held[connection]?.trial.refuse(at: .now) == true { held[connection]?.isRefused = true }
+    }
+
+    public func accepted(_ token: AccessToken, of connection: ConnectionID) {
+        if held[connection]?.serial == token.serial { held[connection]?.trial.accept() }
     }
 
     public func forget(_ connection: ConnectionID) {
@@ -257,15 +258,25 @@ public actor GrantKeeper: Grants {
         }
     }
 
-    /// Stores what an answer gives, over what was there. Durable when it returns; only then is the answer's file deleted. `isConsent`: a
-    /// bad answer ends a consent that somebody tried, and nothing of what the connection lives on meanwhile.
+    /// Stores what an answer gives, over what was there. Durable when it returns; only then is the answer's file deleted. Throws when there
+    /// is no token to use in it; the refresh token of such an answer is stored all the same. `isConsent`: a bad answer ends a consent that
+    /// somebody tried, and nothing of what the connection lives on meanwhile.
     func take(
         _ reply: ExchangeReply, over before: StoredGrant, _ connection: ConnectionID, _ spec: CredentialSpec, isConsent: Bool = false,
         hiding more: [Secret] = []
     ) async throws(GrantFailure) -> StoredGrant {
         switch await judge(reply, over: before, connection, spec, isConsent: isConsent, hiding: more) {
-        case .failure(let failure):
-            if failure.needsConsent, !isConsent, Self.needsPerson(spec.kind) { try await bury(before, failure, connection) }
+        case .failure(var failure):
+            if let kept = failure.kept {
+                KillPoint.reach("grant.before-store")
+                try await store(kept, connection)
+                KillPoint.reach("grant.after-store")
+                held[connection]?.grant?.refreshToken = kept.refreshToken
+            } else if failure.needsConsent, !isConsent, Self.needsPerson(spec.kind) {
+                // An answer that was lost or could not be read may have held the token that would have been good now.
+                if let cause = held[connection]?.firstCause, cause != failure.message { failure.message += "; it began with: \(cause)" }
+                try await bury(before, failure.message, connection)
+            }
             desk.settled(connection)
             throw failure
         case .success(let grant):
@@ -297,16 +308,24 @@ public actor GrantKeeper: Grants {
             }
             return .failure(failure)
         case .success(let read):
+            if let text = read.unreadLifetime {
+                logger.notice("a token's lifetime can't be read", metadata: ["connection": "\(connection)", "expires_in": "\(text)"])
+            }
             if let known = before.account, let account = read.account, known != account {
                 return .failure(Self.strangeAccount(words.plain(account, 100), known))
             }
-            return .success(
-                StoredGrant(
-                    accessToken: read.accessToken, tokenType: read.tokenType,
-                    expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
-                    refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope,
-                    account: read.account ?? before.account, given: before.given, isConsent: isConsent || before.isConsent, obtainedAt: now)
-            )
+            var grant = StoredGrant(
+                accessToken: read.accessToken, tokenType: read.tokenType,
+                expiresAt: read.expiresIn.map { now.adding(seconds: min($0, 315_360_000)) },
+                refreshToken: read.refreshToken ?? before.refreshToken, scope: read.scope ?? before.scope,
+                account: read.account ?? before.account, given: before.given, isConsent: isConsent || before.isConsent, obtainedAt: now)
+            guard var failure = read.unfit else { return .success(grant) }
+            if read.refreshToken != nil, !isConsent {
+                // Its access token is nobody's: the next renewal begins with the refresh token.
+                grant.accessToken = Secret(copying: [UInt8]())
+                failure.kept = grant
+            }
+            return .failure(failure)
         }
     }
 
@@ -314,9 +333,9 @@ public actor GrantKeeper: Grants {
     private static func needsPerson(_ kind: CredentialSpec.Kind) -> Bool { [.authorizationCode, .refreshToken].contains(kind) }
 
     /// A grant the provider has ended stays ended over a restart: asking again could only be taken for an attack.
-    private func bury(_ grant: StoredGrant, _ failure: GrantFailure, _ connection: ConnectionID) async throws(GrantFailure) {
+    func bury(_ grant: StoredGrant, _ reason: String, _ connection: ConnectionID) async throws(GrantFailure) {
         var dead = grant
-        dead.deadReason = failure.message
+        dead.deadReason = reason
         try await store(dead, connection)
     }
 
@@ -356,7 +375,7 @@ public actor GrantKeeper: Grants {
         do throws(GrantFailure) {
             if let known = grant.account {
                 let failure = Self.strangeAccount(account, known)
-                try await bury(grant, failure, connection)
+                try await bury(grant, failure.message, connection)
                 held[connection]?.grant = nil
                 throw failure
             }
@@ -375,7 +394,7 @@ public actor GrantKeeper: Grants {
     @discardableResult
     func hold(_ grant: StoredGrant, _ connection: ConnectionID) -> UInt64 {
         nextSerial += 1
-        held[connection] = Held(grant: grant, serial: nextSerial, forcedAt: held[connection]?.forcedAt)
+        held[connection] = Held(grant: grant, serial: nextSerial, trial: TokenTrial(at: .now, after: held[connection]?.trial))
         return nextSerial
     }
 
@@ -386,6 +405,7 @@ public actor GrantKeeper: Grants {
         var known = held[connection] ?? Held(grant: nil, serial: 0)
         known.failures += 1
         known.lastFailure = failure
+        known.firstCause = known.firstCause ?? failure.message
         // What a person must mend is not asked again for minutes; the rest doubles from one second to one minute.
         let asked = max(0, min(failure.retryAfter ?? 0, Self.retryAfterSecondsMax)) * 1000
         let wait = failure.isFinal ? 300_000 : max(asked, min(60_000, 1000 << min(6, known.failures - 1)))
@@ -413,7 +433,7 @@ public actor GrantKeeper: Grants {
     }
 
     /// What the operator gave that tokens descend from, as a hash: tokens of anything else are not used any more. Nil: a person's consent.
-    private func given(_ connection: ConnectionID, _ spec: CredentialSpec) async throws(GrantFailure) -> String? {
+    func given(_ connection: ConnectionID, _ spec: CredentialSpec) async throws(GrantFailure) -> String? {
         let names: [String]
         switch spec.kind {
         case .refreshToken: return Self.given(try await field("refresh_token", connection))

@@ -8,6 +8,8 @@ import Logging
 struct OpenedCredential {
     var credential: ConnectionCredential
     var token: AccessToken?
+    /// The provider took the token.
+    var isProven = false
 }
 
 /// Owned by the CurlOutbound actor.

@@ -34,6 +34,23 @@ extension CurlOutbound {
         }
     }
 
+    /// Tells the keeper of tokens what an answer says of one; whether it was refused.
+    func tell(
+        _ ending: RetryPolicy.Ending, of token: AccessToken, _ spec: CredentialSpec, _ connection: ConnectionID
+    ) async -> Bool {
+        guard case .answered(let status, _) = ending else { return false }
+        if status == 401 {
+            await tokens?.refused(token, of: connection)
+            return true
+        }
+        // Once per token; what else is refused says nothing of it.
+        guard status < 400, let opened = connections[connection]?.credentials[spec], opened.token?.serial == token.serial, !opened.isProven
+        else { return false }
+        connections[connection]?.credentials[spec]?.isProven = true
+        await tokens?.accepted(token, of: connection)
+        return false
+    }
+
     private static let tokenCancelled = AttemptFailure(.cancelled, "cancelled while waiting for a token")
 
     func endTokenWait(_ id: UInt64, _ result: Result<AccessToken, AttemptFailure>) {

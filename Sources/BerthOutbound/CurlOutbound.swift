@@ -198,10 +198,9 @@ public actor CurlOutbound: Outbound {
             let result = await hidden(outcome.result, opened?.credential.mask, of: target.connection)
             last = result
             // A refused token was not acted upon: the same request goes once more with another, whatever its method.
-            if !wasRefused, case .answered(401, _) = outcome.ending, let token = opened?.token {
+            if let spec, let token = opened?.token, await tell(outcome.ending, of: token, spec, target.connection), !wasRefused {
                 wasRefused = true
-                await tokens?.refused(token, of: target.connection)
-                if let spec, case .success(let fresh) = await self.credential(spec, of: target, by: deadline),
+                if case .success(let fresh) = await self.credential(spec, of: target, by: deadline),
                     fresh.token?.serial != token.serial
                 {
                     continue

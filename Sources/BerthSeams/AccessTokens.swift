@@ -7,8 +7,10 @@ public protocol AccessTokenSource: Sendable {
     /// A token that is good for now: renewed when it is about to expire, by one request however many callers wait.
     /// The failure says what to do; it is `.authDenied` when only a person can mend it.
     func token(of connection: ConnectionID, _ spec: CredentialSpec) async -> Result<AccessToken, AttemptFailure>
-    /// The provider refused this token (401): the next caller gets another.
+    /// The provider refused this token (401): the next caller gets another, where that can help.
     func refused(_ token: AccessToken, of connection: ConnectionID) async
+    /// The provider took this token: when it refuses it later, it has ended. Told once per token.
+    func accepted(_ token: AccessToken, of connection: ConnectionID) async
     /// Forgets what is kept in memory of a connection that changed.
     func forget(_ connection: ConnectionID) async
 }
@@ -42,6 +44,9 @@ public protocol Grants: AccessTokenSource {
     /// Gives tokens back where the provider takes them, as far as it can, and closes in the same turn, also when that failed; answers what
     /// went wrong. What is stored stays.
     func end(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String?
+    /// To be asked before a connection's credentials are replaced: what gives back the grant it lives on, once they are. Nil: there is none,
+    /// its provider takes none back, or would end the new one with it. A second consent does this by itself.
+    func giving(back connection: ConnectionID, _ spec: CredentialSpec) async -> GrantReturn?
     /// Waits for what is under way with the grant; from then on no token is asked for or stored, and consents under way lead
     /// to nothing, until it is opened or another consent is begun.
     func close(_ connection: ConnectionID) async
@@ -50,6 +55,10 @@ public protocol Grants: AccessTokenSource {
     /// What can be told of a grant.
     func state(of connection: ConnectionID) async -> GrantState
 }
+
+/// Gives back what a connection does not live on any more; `spec`: what it lives on now, nil: nothing of ours. What came of it is told as
+/// ``GrantNews``. Ends nothing that is still in use.
+public typealias GrantReturn = @Sendable (_ spec: CredentialSpec?) async -> Void
 
 /// A grant without its tokens.
 public struct GrantState: Sendable, Hashable {
@@ -90,6 +99,8 @@ public struct ConsentInvitation: Sendable {
 public enum GrantNews: Sendable {
     /// A person consented, and the tokens are stored.
     case connected(ConnectionID, account: String?)
+    /// A grant that another took the place of was given back; `problem`: the provider may still hold it.
+    case givenBack(ConnectionID, problem: String?)
     /// Renewed in time.
     case renewed(ConnectionID)
     /// Could not be renewed; `isFinal`: only a person can mend it.

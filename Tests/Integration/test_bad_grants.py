@@ -53,7 +53,7 @@ TOKEN = {
     "list": (lambda p, t: p.json("[1]"), "no JSON object"),
     "null": (lambda p, t: p.json("null"), "no JSON object"),
     "deep": (lambda p, t: p.json('{"a":' * 50_000), "not JSON"),
-    "not-utf8": (lambda p, t: p.json(b'{"access_token":"\xff\xfe"}'), "not JSON"),
+    "not-utf8": (lambda p, t: p.json(b'{"access_token":"\xff\xfe"}'), "no header can carry"),
     "no-token": (lambda p, t: p.json("{}"), "without an access_token"),
     "number": (lambda p, t: p.json('{"access_token":5}'), "without an access_token"),
     "empty-token": (lambda p, t: p.json('{"access_token":""}'), "without an access_token"),

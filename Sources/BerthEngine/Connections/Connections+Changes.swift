@@ -60,6 +60,8 @@ extension Connections {
         // Before too: after a crash in between, answers of another account must not be there.
         if hasCredentials { _ = await outbound.forgetAnswers(of: id, prefix: nil) }
         let hasOtherScheme = current.webhook?.scheme != wished.webhook?.scheme
+        let old = hasCredentials && !isDisconnected ? credential(of: current) : nil
+        let giveBack = if let old { await grants.giving(back: id, old) } else { GrantReturn?.none }
         let (change, generated) = try await secretChange(draft, of: wished, makesKey: isBack || (hasOtherScheme && !isDisconnected))
         let note = note(isBack ? "connection.reconnected" : "connection.changed", actor)
         let version = try await secrets.change(change, of: id) { [store] sealed throws(BerthError) in
@@ -72,6 +74,8 @@ extension Connections {
             }
         }
         await publish(version)
+        // A provider may take its time; what came of it is in the audit log.
+        if let giveBack { Task { await giveBack(credential(of: version.connection)) } }
         return Created(connection: version.connection, generatedSecret: generated)
     }
 
@@ -97,8 +101,14 @@ extension Connections {
         return version.connection
     }
 
-    /// Removes a connection and its secrets; events, records and runs stay until their retention.
-    public func remove(_ id: ConnectionID, actor: String) async throws(BerthError) {
+    /// Removes a connection and its secrets; its grant is given back where the provider takes it. Events, records and runs stay until
+    /// their retention. Answers why the provider may still hold the grant: that keeps nothing from being removed.
+    public func remove(_ id: ConnectionID, actor: String) async throws(BerthError) -> String? {
+        let asked = try existing(id)
+        beginEnding(id)
+        defer { finishEnding(id) }
+        // Not in its turn, as with a disconnection.
+        let problem = asked.status == .disconnected ? nil : await grants.end(id, credential(of: asked))
         await enter(id)
         defer { leave(id) }
         let connection = try existing(id)
@@ -110,14 +120,17 @@ extension Connections {
             }
             guard isGone else { throw Self.notFound(id.description) }
         } catch {
-            if connection.status != .disconnected { await grants.open(id) }
+            if connection.status != .disconnected, endings[id] == 1 { await grants.open(id) }
             throw error
         }
         directory.remove(id)
         forgetChanges(id)
         await forget(id)
-        try await store.audit([note("connection.removed", actor).entry(of: connection)])
+        let what = "\(connection.provider)/\(connection.name) in \(connection.workspace)"
+        let told = problem.map { ", but the provider may still hold the grant: \($0)" } ?? ""
+        try await store.audit([note("connection.removed", actor).entry(of: connection, detail: what + told)])
         onChange()
+        return problem
     }
 
     /// What a draft makes of the secrets; `makesKey`: the key of deliveries is made up where none is given.

@@ -48,12 +48,10 @@ extension Connections {
     /// changed while the provider is asked stays; credentials, pauses and consents are refused until it is done.
     public func disconnect(_ id: ConnectionID, actor: String) async throws(BerthError) -> Connection {
         let asked = try existing(id)
-        let manifest = host.manifest(of: asked.provider)
-        let spec = manifest.flatMap { InstanceFactory(host: host).credential(of: asked, $0) }
-        endings[id, default: 0] += 1
-        defer { endings[id] = endings[id].flatMap { $0 > 1 ? $0 - 1 : nil } }
+        beginEnding(id)
+        defer { finishEnding(id) }
         // Not in its turn: a provider may take 15 seconds for it.
-        let problem = asked.status == .disconnected ? nil : await grants.end(id, spec)
+        let problem = asked.status == .disconnected ? nil : await grants.end(id, credential(of: asked))
         await enter(id)
         defer { leave(id) }
         _ = try existing(id)
@@ -79,14 +77,18 @@ extension Connections {
         return version.connection
     }
 
+    /// How a connection proves who it is; nil: it does not, or its plugin is gone.
+    func credential(of connection: Connection) -> CredentialSpec? {
+        host.manifest(of: connection.provider).flatMap { InstanceFactory(host: host).credential(of: connection, $0) }
+    }
+
     /// What happened to a grant becomes the connection's status and an audit entry.
     public func hear(_ news: GrantNews) async {
         switch news {
         case .renewed(let id):
-            let said = tokenErrors.removeValue(forKey: id)
             await note("connection.token_renewed", id) { connection, _ in
-                // Only what the tokens were the cause of.
-                guard let error = connection.lastError, error == said || error.hasPrefix("no token for \(id):") else { return }
+                // Only what the tokens were the cause of, also when a former life or a run noted it.
+                guard connection.lastError?.hasPrefix(Self.tokenError(id)) == true else { return }
                 connection.lastError = nil
                 if connection.status == .error { connection.status = .active }
             }
@@ -101,9 +103,11 @@ extension Connections {
                 connection.consecutiveFailures = 0
                 connection.lastError = nil
             }
+        case .givenBack(let id, let problem):
+            let told = problem.map { ", but the provider may still hold it: \($0)" } ?? ""
+            await note("connection.grant_revoked", id, ": the grant before" + told) { _, _ in }
         case .failed(let id, let error, let isFinal):
-            let said = error.hint.map { "\(error.message) (\($0))" } ?? error.message
-            tokenErrors[id] = said
+            let said = "\(Self.tokenError(id)) \(error.message)" + (error.hint.map { " (\($0))" } ?? "")
             await note("connection.token_failed", id, ": \(error.message)") { connection, _ in
                 guard connection.status != .disconnected else { return }
                 connection.lastError = said
@@ -111,6 +115,9 @@ extension Connections {
             }
         }
     }
+
+    /// What every error about a missing token begins with, those of requests too.
+    private static func tokenError(_ id: ConnectionID) -> String { "no token for \(id):" }
 
     /// Without a turn: whoever tells may hold what the one whose turn it is waits for.
     private func note(

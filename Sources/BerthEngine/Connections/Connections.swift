@@ -21,13 +21,11 @@ public actor Connections {
     let logger: Logger
     /// What intake, dispatch and syncs look connections up in.
     public nonisolated let directory: ConnectionDirectory
-    /// What was last said of tokens that could not be had.
-    var tokenErrors: [ConnectionID: String] = [:]
     /// Counts changes of what is sent for a connection: what a check found out before is not true of what came after.
     private var changes: [ConnectionID: Int] = [:]
     /// Who waits for a turn at a connection; an entry: somebody has it.
     private var turns: [ConnectionID: [CheckedContinuation<Void, Never>]] = [:]
-    /// Those whose disconnection is under way: what it will end is not given, begun or opened meanwhile.
+    /// Those whose disconnection or removal is under way: what it will end is not given, begun or opened meanwhile.
     var endings: [ConnectionID: Int] = [:]
     /// Called after any change.
     let onChange: @Sendable () -> Void
@@ -147,9 +145,13 @@ public actor Connections {
     func refuseWhileEnding(_ connection: Connection) throws(BerthError) {
         guard endings[connection.id] != nil else { return }
         throw BerthError(
-            .conflict, "connection '\(connection.name)' is being disconnected, and its provider has not answered yet",
+            .conflict, "connection '\(connection.name)' is being disconnected or removed, and its provider has not answered yet",
             hint: "again when that is done: it takes two minutes at most", isRetryable: true)
     }
+
+    func beginEnding(_ id: ConnectionID) { endings[id, default: 0] += 1 }
+
+    func finishEnding(_ id: ConnectionID) { endings[id] = endings[id].flatMap { $0 > 1 ? $0 - 1 : nil } }
 
     // MARK: turns
 

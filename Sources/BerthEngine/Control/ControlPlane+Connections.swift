@@ -51,8 +51,8 @@ extension ControlPlane {
         return try await view(changed.connection, generated: changed.generatedSecret)
     }
 
-    public func removeConnection(_ id: String, _ caller: Caller) async throws(BerthError) {
-        try await connections.remove(try connections.find(id).id, actor: caller.actor)
+    public func removeConnection(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionRemoved? {
+        try await connections.remove(try connections.find(id).id, actor: caller.actor).map { ConnectionRemoved(problem: $0) }
     }
 
     public func setPaused(_ isPaused: Bool, _ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView {

@@ -17,6 +17,16 @@ enum ServerClock {
         return "the provider's clock is \(amount) \(ahead > 0 ? "ahead of" : "behind") this machine's: check it with timedatectl"
     }
 
+    /// For how many seconds the server asks to be left alone: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), the date by the
+    /// server's own clock where it tells it. Nil: it does not ask.
+    static func retryAfter(_ response: ProviderResponse, now: Timestamp) -> Int64? {
+        func field(_ name: String) -> String? { response.headers.first { $0.name == name }?.value }
+        guard let text = field("retry-after") else { return nil }
+        if let amount = Int64(text) { return amount }
+        guard let until = seconds(text) else { return nil }
+        return max(0, until - (field("date").flatMap(seconds) ?? now.milliseconds / 1000))
+    }
+
     /// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that servers may send.
     static func seconds(_ text: String) -> Int64? {
         let parts = text.split(whereSeparator: { " :,".contains($0) })

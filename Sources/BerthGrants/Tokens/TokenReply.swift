@@ -15,23 +15,29 @@ struct GrantFailure: Error, Sendable {
     var retryAfter: Int64?
     /// That this machine's clock and the server's differ; nil: they do not, or it is not known.
     var clock: String?
+    /// What of a bad answer has to be kept all the same: the refresh token in it is the living one.
+    var kept: StoredGrant?
 }
 
-/// A good answer.
+/// An answer that gives tokens.
 struct TokenReply {
     var accessToken: Secret
     var tokenType: String
     var expiresIn: Int64?
+    /// An `expires_in` that says nothing, as a person may read it.
+    var unreadLifetime: String?
     var refreshToken: Secret?
     var scope: String?
     var account: String?
+    /// Why its access token can't be used. The refresh token is good all the same, and the one before it may be spent.
+    var unfit: GrantFailure?
 
     static func read(_ response: ProviderResponse, _ spec: OAuthSpec, now: Timestamp, _ words: ForeignWords) -> Result<
         TokenReply, GrantFailure
     > {
         let type = response.headers.first { $0.name == "content-type" }?.value ?? ""
         let what = "the token endpoint answered \(response.status)"
-        let document = JSONValue(text: response.body)
+        let document = LenientJSON.read(response.body)
         guard case .object(let members)? = document else {
             let shape =
                 response.body.isEmpty
@@ -41,9 +47,9 @@ struct TokenReply {
                     message: "\(what) \(shape), \(document == nil ? "not JSON" : "no JSON object")",
                     hint: response.status < 500
                         ? "check the token address: berthctl plugin show" : "the provider is failing; it is asked again",
-                    retryAfter: retryAfter(response)))
+                    retryAfter: ServerClock.retryAfter(response, now: now)))
         }
-        if var failure = failure(members, response, what, words) {
+        if var failure = failure(members, response, what, now: now, words) {
             failure.clock = ServerClock.difference(response, now: now)
             if let clock = failure.clock { failure.hint += "; \(clock)" }
             return .failure(failure)
@@ -61,48 +67,68 @@ struct TokenReply {
             return .failure(
                 GrantFailure(message: "\(what) without an access_token", hint: "the provider's answer does not follow OAuth 2.0"))
         }
-        guard access.utf8.count <= tokenBytesMax, access.utf8.allSatisfy({ (32...126).contains($0) }) else {
-            return .failure(
-                GrantFailure(
-                    message: "\(what) with an access_token of \(access.utf8.count) bytes that no header can carry",
-                    hint: "tokens are at most \(tokenBytesMax) characters of ASCII; it is asked again by and by"))
+        var reply = TokenReply(accessToken: Secret(copying: access.utf8), tokenType: "Bearer")
+        if case .string(let named)? = members["token_type"], case let type = named.trimmed, !type.isEmpty, type.lowercased() != "bearer" {
+            reply.tokenType = type
         }
-        var type = "Bearer"
-        if case .string(let named)? = members["token_type"], !named.isEmpty { type = named.lowercased() == "bearer" ? "Bearer" : named }
-        guard type == "Bearer" || type.lowercased() == "token" else {
-            return .failure(
-                GrantFailure(
-                    message: "\(what) with token_type '\(words.plain(type, 30))'", hint: "only bearer tokens are supported", isFinal: true))
-        }
-        var reply = TokenReply(accessToken: Secret(copying: access.utf8), tokenType: type)
-        switch members["expires_in"] {
-        case .integer(let seconds)?: reply.expiresIn = seconds
-        case .number(let seconds)? where seconds.isFinite && abs(seconds) < 1e12: reply.expiresIn = Int64(seconds)
-        case .string(let text)?: reply.expiresIn = Int64(text)
-        default: reply.expiresIn = spec.lifetimeSeconds
-        }
-        // Zero and less are taken for "does not say" by no standard, but a token that is dead at once helps nobody.
-        if let seconds = reply.expiresIn, seconds <= 0 { reply.expiresIn = spec.lifetimeSeconds }
         if case .string(let refresh)? = members["refresh_token"], !refresh.isEmpty { reply.refreshToken = Secret(copying: refresh.utf8) }
-        if case .string(let scope)? = members["scope"] { reply.scope = scope }
-        if let pointer = spec.accountPointer { reply.account = JSONValue.object(members).value(at: pointer)?.scalarText }
-        if let scope = reply.scope, !scope.isEmpty {
-            let granted = Set(scope.split { $0 == " " || $0 == "," }.map(String.init))
-            let missing = spec.scopes.filter { !granted.contains($0) }
-            guard missing.isEmpty else {
-                return .failure(
-                    GrantFailure(
-                        message: "the provider granted less than was asked for: \(missing.joined(separator: " ")) is missing",
-                        hint: "give the application these scopes at the provider, then connect again", isFinal: true, needsConsent: true))
-            }
+        reply.readLifetime(members["expires_in"], spec, words)
+        switch members["scope"] {
+        case .string(let scope)?: reply.scope = scope
+        case .array(let scopes)?: reply.scope = scopes.compactMap(\.scalarText).joined(separator: " ")
+        default: break
         }
+        if let pointer = spec.accountPointer { reply.account = JSONValue.object(members).value(at: pointer)?.scalarText }
+        reply.unfit = unfit(reply, access, spec, what, words)
         return .success(reply)
     }
 
-    private static func failure(_ members: [String: JSONValue], _ response: ProviderResponse, _ what: String, _ words: ForeignWords)
+    private static func unfit(_ reply: TokenReply, _ access: String, _ spec: OAuthSpec, _ what: String, _ words: ForeignWords)
         -> GrantFailure?
     {
-        guard !(200...299).contains(response.status) || members["error"] != nil else { return nil }
+        guard access.utf8.count <= tokenBytesMax, access.utf8.allSatisfy({ (32...126).contains($0) }) else {
+            return GrantFailure(
+                message: "\(what) with an access_token of \(access.utf8.count) bytes that no header can carry",
+                hint: "tokens are at most \(tokenBytesMax) characters of ASCII; it is asked again by and by")
+        }
+        guard ["bearer", "token"].contains(reply.tokenType.lowercased()) else {
+            return GrantFailure(
+                message: "\(what) with token_type '\(words.plain(reply.tokenType, 30))'", hint: "only bearer tokens are supported",
+                isFinal: true)
+        }
+        let missing = reply.scope.map { GrantedScopes($0, spec.scopeSeparator).missing(of: spec.scopes) } ?? []
+        guard missing.isEmpty else {
+            return GrantFailure(
+                message: "the provider granted less than was asked for: \(missing.joined(separator: " ")) is missing",
+                hint: "give the application these scopes at the provider, then, where a person consented: berthctl connection connect NAME",
+                isFinal: true)
+        }
+        return nil
+    }
+
+    private mutating func readLifetime(_ value: JSONValue?, _ spec: OAuthSpec, _ words: ForeignWords) {
+        switch value {
+        case .integer(let seconds)?: expiresIn = seconds
+        case .number(let seconds)?: expiresIn = Self.whole(seconds)
+        case .string(let text)?: expiresIn = Int64(text.trimmed) ?? Double(text.trimmed).flatMap(Self.whole)
+        default: break
+        }
+        if let value, value != .null, expiresIn == nil { unreadLifetime = words.plain(value.text, 60) }
+        // Zero and less are taken for "does not say" by no standard, but a token that is dead at once helps nobody.
+        if expiresIn.map({ $0 <= 0 }) ?? true { expiresIn = spec.lifetimeSeconds }
+    }
+
+    private static func whole(_ seconds: Double) -> Int64? { abs(seconds) < 1e12 ? Int64(seconds) : nil }
+
+    private static func failure(
+        _ members: [String: JSONValue], _ response: ProviderResponse, _ what: String, now: Timestamp, _ words: ForeignWords
+    ) -> GrantFailure? {
+        if (200...299).contains(response.status) {
+            // Many say "no error" by null, "" or 0 beside the tokens. A token that is there is taken, whatever is said of it: refused,
+            // it costs a request; thrown away, the grant, because the refresh token before it may be spent.
+            if case .string(let access)? = members["access_token"], !access.isEmpty { return nil }
+            if case .null = members["error"] ?? .null { return nil }
+        }
         var code = ""
         if case .string(let text)? = members["error"] { code = words.plain(text, 60) }
         var detail = ""
@@ -120,12 +146,9 @@ struct TokenReply {
         case "unsupported_grant_type", "invalid_request":
             return GrantFailure(message: message, hint: "the plugin's manifest does not fit this provider", isFinal: true)
         default:
-            return GrantFailure(message: message, hint: "it is asked again by and by", retryAfter: retryAfter(response))
+            return GrantFailure(
+                message: message, hint: "it is asked again by and by", retryAfter: ServerClock.retryAfter(response, now: now))
         }
-    }
-
-    private static func retryAfter(_ response: ProviderResponse) -> Int64? {
-        response.headers.first { $0.name == "retry-after" }.flatMap { Int64($0.value) }
     }
 }
 
@@ -140,5 +163,13 @@ extension JSONValue {
             default: nil
             }
         }
+    }
+}
+
+extension String {
+    /// Without blanks around it.
+    fileprivate var trimmed: String {
+        guard let first = firstIndex(where: { !$0.isWhitespace }), let last = lastIndex(where: { !$0.isWhitespace }) else { return "" }
+        return String(self[first...last])
     }
 }

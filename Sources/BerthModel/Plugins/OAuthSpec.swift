@@ -13,6 +13,13 @@ public struct OAuthSpec: Sendable, Hashable {
         /// A public client: only `client_id`, with PKCE.
         case none
     }
+    /// What ends at the provider with a refresh token that is given back.
+    public enum RevocationReach: String, Sendable, Codable, Hashable, CaseIterable {
+        /// All that the user ever granted the application, newer tokens too.
+        case authorization
+        /// That token and what was made of it.
+        case token
+    }
     /// Form of token requests.
     public enum RequestFormat: String, Sendable, Codable, Hashable, CaseIterable { case form, json }
 
@@ -22,6 +29,8 @@ public struct OAuthSpec: Sendable, Hashable {
     public var tokenURL: String
     /// Where they are given back (RFC 7009); nil when the provider has none.
     public var revokeURL: String?
+    /// Tokens that others took the place of are given back only where that ends nothing else.
+    public var revocationReach = RevocationReach.authorization
     /// Asked for, in order.
     public var scopes: [String] = []
     /// Between scopes; a blank by the standard.

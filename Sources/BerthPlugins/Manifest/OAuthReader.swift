@@ -4,7 +4,8 @@ import BerthModel
 
 enum OAuthReader {
     private static let keys = [
-        "authorize_url", "token_url", "revoke_url", "scopes", "scope_separator", "client_authentication", "request_format", "pkce",
+        "authorize_url", "token_url", "revoke_url", "revoke_ends", "scopes", "scope_separator", "client_authentication", "request_format",
+        "pkce",
         "authorize_parameters", "token_parameters", "refresh_before_seconds", "lifetime_seconds", "account", "audience", "algorithm",
     ]
 
@@ -29,6 +30,7 @@ enum OAuthReader {
         if kind == .authorizationCode, spec.authorizeURL == nil {
             throw section.refusal("authorize_url", "is required for kind \"\(kind.rawValue)\"")
         }
+        spec.revocationReach = try section.choice("revoke_ends", OAuthSpec.RevocationReach.allCases) ?? .authorization
         spec.scopes = try section.texts("scopes") ?? []
         spec.scopeSeparator = try section.text("scope_separator") ?? " "
         spec.clientAuthentication = try section.choice("client_authentication", OAuthSpec.ClientAuthentication.allCases) ?? .body

@@ -79,8 +79,7 @@ struct ControlDispatch: Sendable {
             let change = try call.decode(ConnectionChange.self)
             return .json(.ok, try await operations.changeConnection(try call.parameter("id"), change, caller))
         case .removeConnection:
-            try await operations.removeConnection(try call.parameter("id"), caller)
-            return Reply(.noContent)
+            return try await operations.removeConnection(try call.parameter("id"), caller).map { .json(.ok, $0) } ?? Reply(.noContent)
         case .checkConnection: return .json(.ok, try await operations.checkConnection(try call.parameter("id"), caller))
         case .connectConnection:
             return .json(

@@ -222,11 +222,16 @@ struct ConnectionCommand: ParsableCommand {
     }
 
     struct Remove: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Remove a connection and its secrets; its records and events stay.")
+        static let configuration = CommandConfiguration(
+            abstract: "Remove a connection and its secrets; tokens are revoked, its records and events stay.")
         @OptionGroup var options: SessionOptions
         @Argument(help: "Id, name or provider/name.") var connection: String
         func run() throws {
-            try Session.run(options) { _ = try $0.ask("DELETE", "/v1/connections/\(Session.encoded(connection))") }
+            try Session.run(options) { session in
+                let answer = try session.ask("DELETE", "/v1/connections/\(Session.encoded(connection))")
+                guard let problem = answer["problem"]?.stringValue else { return }
+                Session.tell("removed, but the provider may still hold the grant: \(Terminal.safe(problem)); end it there")
+            }
         }
     }
 }
