@@ -11,11 +11,15 @@ public protocol RunStore: Sendable {
     func claimRuns(limit: Int, now: Timestamp) async throws(BerthError) -> [SyncRun]
     /// Records and checkpoint of one page in one transaction. Throws `conflict` when this epoch no longer holds it.
     func commitPage(_ changes: [EntityChange], checkpoint: Checkpoint, run: RunID, now: Timestamp) async throws(BerthError) -> SettleReceipt
-    /// Ends a run; with `success` or `partial` remembers `until` as the stream's high-water mark (incremental and
-    /// full), deletes what a full run did not see where asked, clears or raises the connection's failure count. A failure
+    /// Ends a run; deletes what a full run did not see where asked, clears or raises the connection's failure count. A failure
     /// that asks to wait is remembered as the stream's `notBefore`, at most a day ahead.
-    func finishRun(_ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, now: Timestamp)
-        async throws(BerthError) -> FinishReceipt
+    ///
+    /// With `success` or `partial` the run's `until` becomes the stream's high-water mark, but only where everything before it was
+    /// read: by a full run, and by an incremental one that had no lower bound or one at least `overlapSeconds` before the mark. A
+    /// range moves nothing, nor does an `until` that lies after `now`; and the mark never goes back.
+    func finishRun(
+        _ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, overlapSeconds: Int64, now: Timestamp
+    ) async throws(BerthError) -> FinishReceipt
     /// Puts a running run back to queued (shutdown), its checkpoint kept.
     func releaseRun(_ id: RunID) async throws(BerthError)
     /// One run.
@@ -47,7 +51,7 @@ public struct StreamState: Sendable {
     public var connection: ConnectionID
     /// Which.
     public var stream: StreamName
-    /// Upper bound of the last run that succeeded.
+    /// Up to where everything was read.
     public var highWater: Timestamp?
     /// When its last run of any outcome was created.
     public var lastRunAt: Timestamp?

@@ -126,7 +126,6 @@ extension ControlPlane {
             throw BerthError(
                 .conflict, "connection '\(connection.name)' is paused", hint: "berthctl connection resume \(connection.name)")
         }
-        guard request.mode != .range || request.since != nil else { throw BerthError(.invalid, "since: is required for mode 'range'") }
         let state = try await store.streamStates(of: connection.id).first { $0.stream == found.name }
         let run = try await scheduler.enqueue(
             connection, found, state, trigger: .manual, mode: request.mode, since: request.since, until: request.until)

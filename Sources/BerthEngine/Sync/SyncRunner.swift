@@ -37,12 +37,12 @@ struct SyncRunner: Sendable {
             let stream = manifest.stream(run.stream)
         else {
             let failure = AttemptFailure(.unsupported, "no connection, plugin or stream of that name is left to sync")
-            await finish(run, .failed, failure, manifest: nil, log)
+            await finish(run, .failed, failure, log)
             return
         }
         guard connection.status != .disconnected else {
             let failure = AttemptFailure(.cancelled, "the connection was disconnected before the run began")
-            await finish(run, .cancelled, failure, manifest: nil, log)
+            await finish(run, .cancelled, failure, log)
             return
         }
         let instance = InstanceFactory(host: host).instance(of: connection, manifest)
@@ -57,7 +57,7 @@ struct SyncRunner: Sendable {
             KillPoint.reach("sync.before-finish")
             guard let failure = await sink.takeFailure() ?? ended else {
                 let failed = await sink.counts.failed
-                await finish(run, failed > 0 ? .partial : .success, nil, manifest: stream, log)
+                await finish(run, failed > 0 ? .partial : .success, nil, stream: stream, log)
                 return
             }
             if Task.isCancelled {
@@ -66,7 +66,7 @@ struct SyncRunner: Sendable {
             }
             tries = await sink.pages > pagesBefore ? 1 : tries + 1
             guard let wait = Self.wait(failure, tries: tries, triesMax: triesMax, waitMax: waitMax) else {
-                await finish(run, .failed, failure, manifest: stream, log)
+                await finish(run, .failed, failure, stream: stream, log)
                 return
             }
             log.info(
@@ -94,7 +94,7 @@ struct SyncRunner: Sendable {
     private func end(_ run: SyncRun, _ ending: Ending, _ log: Logger) async {
         switch ending {
         case .cancelled:
-            await finish(run, .cancelled, AttemptFailure(.cancelled, "cancelled by a person"), manifest: nil, log)
+            await finish(run, .cancelled, AttemptFailure(.cancelled, "cancelled by a person"), log)
         case .shutdown:
             do { try await store.releaseRun(run.id) } catch {
                 // The next daemon frees it anyway: its lease carries this one's epoch.
@@ -104,13 +104,18 @@ struct SyncRunner: Sendable {
     }
 
     /// A run whose end can't be stored would stay open until the next start, and no other could begin: tried until it can.
-    private func finishSurely(_ run: SyncRun, _ status: RunStatus, _ failure: AttemptFailure?, _ deletes: EntityName?, _ log: Logger)
+    private func finishSurely(_ run: SyncRun, _ status: RunStatus, _ failure: AttemptFailure?, _ stream: StreamSpec?, _ log: Logger)
         async throws(BerthError) -> FinishReceipt
     {
+        // Only a read of everything up to now that came to its end shows what is gone.
+        let showsAll = run.mode == .full && run.until >= run.createdAt && status == .success
+        let deletes = stream.flatMap { $0.deletesUnseen && showsAll ? $0.entity : nil }
         var wait = Duration.milliseconds(250)
         while true {
             do throws(BerthError) {
-                return try await store.finishRun(run.id, status: status, error: failure, deletesUnseen: deletes, now: clock.now())
+                return try await store.finishRun(
+                    run.id, status: status, error: failure, deletesUnseen: deletes, overlapSeconds: stream?.overlapSeconds ?? 0,
+                    now: clock.now())
             } catch {
                 guard error.isRetryable || error.code == .store, error.code != .stopping, !Task.isCancelled else { throw error }
                 log.error("end of sync not stored, trying again", metadata: ["error": "\(error)", "wait": "\(wait)"])
@@ -120,12 +125,9 @@ struct SyncRunner: Sendable {
         }
     }
 
-    private func finish(_ run: SyncRun, _ status: RunStatus, _ error: AttemptFailure?, manifest: StreamSpec?, _ log: Logger) async {
-        // Only a read of everything up to now that came to its end shows what is gone.
-        let showsAll = run.mode == .full && run.until >= run.createdAt && status == .success
-        let deletes = manifest.flatMap { $0.deletesUnseen && showsAll ? $0.entity : nil }
+    private func finish(_ run: SyncRun, _ status: RunStatus, _ error: AttemptFailure?, stream: StreamSpec? = nil, _ log: Logger) async {
         do {
-            let receipt = try await finishSurely(run, status, error, deletes, log)
+            let receipt = try await finishSurely(run, status, error, stream, log)
             KillPoint.reach("sync.after-finish")
             feed.publish(receipt.notices)
             if let version = receipt.connection { directory.take(version) }

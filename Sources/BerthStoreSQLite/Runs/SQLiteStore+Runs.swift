@@ -121,7 +121,7 @@ extension SQLiteStore {
     }
 
     public func finishRun(
-        _ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, now: Timestamp
+        _ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, overlapSeconds: Int64, now: Timestamp
     ) async throws(BerthError) -> FinishReceipt {
         try await queue.write { writer in
             let held = try Self.held(id, writer)
@@ -141,7 +141,9 @@ extension SQLiteStore {
             try update.run()
             let asked = status == .failed ? error?.retryAfterMilliseconds : nil
             let notBefore = asked.map { now.adding(milliseconds: Int64(min($0, 86_400_000))) }
-            try Self.noteStream(held.run, status, notBefore: notBefore, owner.number, writer)
+            let state = StreamEnd(
+                run: held.run, status: status, notBefore: notBefore, overlapSeconds: overlapSeconds, endedAt: now)
+            try Self.noteStream(state, owner.number, writer)
             let connection = try Self.noteConnection(held.run.connection, owner, status, error, now, writer, &notices)
             let data = JSONValue.object([
                 "run": .string(id.description), "stream": .string(held.run.stream.text), "status": .string(status.rawValue),
@@ -168,20 +170,37 @@ extension SQLiteStore {
         return try update.run()
     }
 
-    private static func noteStream(_ run: SyncRun, _ status: RunStatus, notBefore: Timestamp?, _ owner: Int64, _ writer: Writer) throws {
-        let reached = (status == .success || status == .partial) && run.mode != .range
+    /// What the end of a run says of its stream.
+    private struct StreamEnd {
+        let run: SyncRun
+        let status: RunStatus
+        let notBefore: Timestamp?
+        let overlapSeconds: Int64
+        let endedAt: Timestamp
+
+        /// Whether the run read up to `until`, which a clock that was ahead may have put into the future.
+        var reachedEnd: Bool { (status == .success || status == .partial) && run.mode != .range && run.until <= endedAt }
+        /// Nothing before `until` is left out if the stream's mark is not before this; nil: whatever the mark is.
+        var markNeeded: Timestamp? { run.mode == .full ? nil : run.since?.adding(seconds: overlapSeconds) }
+    }
+
+    /// The mark is looked at in the transaction that moves it: a run that began behind it would leave a gap nobody reads.
+    private static func noteStream(_ end: StreamEnd, _ owner: Int64, _ writer: Writer) throws {
         let update = try writer.statement(
             """
-            INSERT INTO stream_state (connection, stream, high_water, last_status, not_before) VALUES (?1, ?2, ?3, ?4, ?5)
+            INSERT INTO stream_state (connection, stream, high_water, last_status, not_before)
+              VALUES (?1, ?2, CASE WHEN ?6 IS NULL THEN ?3 END, ?4, ?5)
             ON CONFLICT DO UPDATE SET last_status = excluded.last_status,
               not_before = CASE excluded.last_status WHEN 'cancelled' THEN not_before ELSE excluded.not_before END,
-              high_water = max(coalesce(high_water, excluded.high_water), coalesce(excluded.high_water, high_water))
+              high_water = CASE WHEN ?6 IS NULL OR high_water >= ?6
+                THEN max(coalesce(high_water, ?3), coalesce(?3, high_water)) ELSE high_water END
             """)
         update.bind(1, owner)
-        update.bind(2, run.stream.text)
-        update.bind(3, reached ? run.until.milliseconds : nil)
-        update.bind(4, status.rawValue)
-        update.bind(5, notBefore?.milliseconds)
+        update.bind(2, end.run.stream.text)
+        update.bind(3, end.reachedEnd ? end.run.until.milliseconds : nil)
+        update.bind(4, end.status.rawValue)
+        update.bind(5, end.notBefore?.milliseconds)
+        update.bind(6, end.markNeeded?.milliseconds)
         try update.run()
     }
 

@@ -60,9 +60,9 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
         return claimed
     }
 
-    func finishRun(_ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, now: Timestamp)
-        async throws(BerthError) -> FinishReceipt
-    {
+    func finishRun(
+        _ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, overlapSeconds: Int64, now: Timestamp
+    ) async throws(BerthError) -> FinishReceipt {
         kept.withLock { kept in
             for index in kept.runs.indices where kept.runs[index].id == id { kept.runs[index].status = status }
         }
