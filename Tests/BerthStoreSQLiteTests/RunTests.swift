@@ -8,7 +8,7 @@ import Testing
 @Suite struct RunTests {
     private func claimed(_ store: SQLiteStore, _ fixture: StoreFixture, _ mode: ReadMode = .incremental) async throws -> SyncRun {
         try await store.enqueueRun(fixture.run(mode))
-        return try await store.claimRuns(limit: 10, now: fixture.clock.now())[0]
+        return try await store.claimAll(now: fixture.clock.now())[0]
     }
 
     // Without this two runs of one stream would race for its checkpoint.
@@ -29,7 +29,7 @@ import Testing
         _ = try await store.commitPage([fixture.change("1", "{}")], checkpoint: checkpoint, run: run.id, now: fixture.clock.now())
         await store.close()
         store = try await fixture.open()
-        let again = try await store.claimRuns(limit: 10, now: fixture.clock.now())[0]
+        let again = try await store.claimAll(now: fixture.clock.now())[0]
         #expect(again.id == run.id && again.checkpoint == checkpoint && again.counts.created == 1 && again.attempts == 2)
         await store.close()
     }
@@ -47,6 +47,44 @@ import Testing
         await store.close()
     }
 
+    // Without this a run begins for a connection that a person has paused, in the moment between the look and the claim at the latest.
+    @Test func runsOfAPausedConnectionWait() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let run = try await claimed(store, fixture)
+        func pause(_ isPaused: Bool) async throws {
+            _ = try await store.changeConnection(fixture.connection, secrets: SealedChange()) { connection, _ in
+                connection.status = isPaused ? .paused : .active
+                return []
+            }
+        }
+        try await pause(true)
+        try await store.releaseRun(run.id)
+        #expect(try await store.waitingRuns().isEmpty)
+        #expect(try await store.claimRuns([run.id], now: fixture.clock.now()).isEmpty)
+        try await pause(false)
+        #expect(try await store.waitingRuns().map(\.id) == [run.id])
+        #expect(try await store.claimAll(now: fixture.clock.now()).map(\.attempts) == [2])
+        await store.close()
+    }
+
+    // Without this a run that waits for its turn blocks its stream, and nobody can take it away.
+    @Test func aQueuedRunIsCancelledAndARunningOneIsNot() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let run = fixture.run()
+        let error = AttemptFailure(.cancelled, "by a person")
+        try await store.enqueueRun(run)
+        let receipt = try await store.cancelQueuedRun(run.id, error: error, now: fixture.clock.now())
+        #expect(receipt?.notices.map(\.topic) == ["run.finished"])
+        #expect(try await store.run(run.id)?.status == .cancelled)
+        #expect(try await store.cancelQueuedRun(run.id, error: error, now: fixture.clock.now()) == nil)
+        let next = try await claimed(store, fixture)
+        #expect(try await store.cancelQueuedRun(next.id, error: error, now: fixture.clock.now()) == nil)
+        #expect(try await store.run(next.id)?.status == .running)
+        await store.close()
+    }
+
     // Without this Berth believes that it has read what it never asked for, and no later run asks for it.
     @Test func theMarkMovesOnlyOverWhatWasRead() async throws {
         let fixture = try StoreFixture()
@@ -57,7 +95,7 @@ import Testing
             run.since = since
             run.until = until ?? run.until
             try await store.enqueueRun(run)
-            _ = try await store.claimRuns(limit: 1, now: fixture.clock.now())
+            _ = try await store.claimAll(now: fixture.clock.now())
             _ = try await store.finishRun(
                 run.id, status: .success, error: nil, deletesUnseen: nil, overlapSeconds: 60, now: fixture.clock.now())
             return try await store.streamStates(of: fixture.connection)[0].highWater
@@ -137,4 +175,9 @@ import Testing
         #expect(Set(left) == ["kept", "new"])
         await store.close()
     }
+}
+
+extension SQLiteStore {
+    /// Takes every run that waits.
+    fileprivate func claimAll(now: Timestamp) async throws -> [SyncRun] { try await claimRuns(try await waitingRuns().map(\.id), now: now) }
 }
