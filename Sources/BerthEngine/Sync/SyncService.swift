@@ -68,9 +68,8 @@ public actor SyncService {
         cancelled.insert(id)
         if running[id] == nil {
             do throws(BerthError) {
-                if let receipt = try await store.cancelQueuedRun(id, error: SyncRunner.cancelledByPerson, now: clock.now()) {
+                if try await cancelQueued(id) {
                     cancelled.remove(id)
-                    runner.publish(receipt)
                     return true
                 }
             } catch {
@@ -130,11 +129,25 @@ public actor SyncService {
 
     private func drive(_ run: SyncRun) async {
         await runner.run(run, keeper: self)
+        // A pause may have put it back in the moment a person ended it.
+        if cancelled.contains(run.id) {
+            do { try await cancelQueued(run.id) } catch {
+                logger.error("cancelled sync may still be queued", metadata: ["run": "\(run.id)", "error": "\(error)"])
+            }
+        }
         running[run.id] = nil
         cancelled.remove(run.id)
         paused.remove(run.id)
         turns.leave(run.id)
         wakeUp()
+    }
+
+    /// Whether it was queued.
+    @discardableResult
+    private func cancelQueued(_ id: RunID) async throws(BerthError) -> Bool {
+        guard let receipt = try await store.cancelQueuedRun(id, error: SyncRunner.cancelledByPerson, now: clock.now()) else { return false }
+        runner.publish(receipt)
+        return true
     }
 
     private func interrupt(_ id: RunID) {

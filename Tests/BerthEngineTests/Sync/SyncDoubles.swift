@@ -19,6 +19,8 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
     let endsAtOnce: Bool
     let finished = AsyncStream<RunID>.makeStream()
     let released = AsyncStream<RunID>.makeStream()
+    /// What happens while a run is put back.
+    let meanwhile = Mutex<(@Sendable () async -> Void)?>(nil)
 
     init(endsAtOnce: Bool = false) { self.endsAtOnce = endsAtOnce }
 
@@ -79,6 +81,7 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
     }
 
     func releaseRun(_ id: RunID) async throws(BerthError) {
+        await meanwhile.withLock { $0 }?()
         kept.withLock { kept in
             for index in kept.runs.indices where kept.runs[index].id == id { kept.runs[index].status = .queued }
         }

@@ -120,6 +120,21 @@ import Testing
         }
     }
 
+    // Without this a person is told that a run ends, and it goes on when its connection is resumed.
+    @Test func aRunEndedWhileAPauseStopsItIsOver() async throws {
+        let bed = try await Bed()
+        let run = bed.queued[0].id
+        bed.runs.meanwhile.withLock { [service = bed.service] in $0 = { _ = try? await service.cancel(run) } }  // the double never throws
+        try await bed.working {
+            var begun = bed.begun.stream.makeAsyncIterator()
+            var released = bed.runs.released.stream.makeAsyncIterator()
+            #expect(await begun.next() == run)
+            bed.pause(true)
+            #expect(await released.next() == run)
+        }
+        #expect(bed.runs.runs.map(\.status) == [.cancelled])
+    }
+
     // Without this a provider that asks for minutes of quiet holds a place for all of them.
     @Test func aRunThatWaitsForItsNextTryHoldsNoPlace() async throws {
         let bed = try await Bed(connections: 2, runsMax: 1)
