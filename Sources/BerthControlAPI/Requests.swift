@@ -119,9 +119,10 @@ public struct ConsentAnswer: RequestBody {
 public struct SyncRequest: RequestBody {
     /// `full`, `incremental`, `range`; default by the stream.
     public var mode: ReadMode?
-    /// Lower bound; needed for `range`.
+    /// Lower bound; needed for `range`, nothing for `full`. An `incremental` run that begins later than the stream stands leaves it
+    /// there: the next one without `since` reads what lies between.
     public var since: Timestamp?
-    /// Upper bound; default now.
+    /// Upper bound, after `since`; default now, and never later.
     public var until: Timestamp?
     /// Members allowed.
     public static let members = ["mode", "since", "until"]

@@ -18,6 +18,8 @@ public struct RunView: Codable, Sendable {
     public var trigger: String
     /// `queued`, `running`, `success`, `partial`, `failed`, `cancelled`.
     public var status: String
+    /// Why a queued run is not taken up though there is room: its connection is paused.
+    public var waits_for: String?
     /// `inbound`
     public var direction: String
     /// Lower bound.

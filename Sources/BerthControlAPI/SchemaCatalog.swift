@@ -133,7 +133,7 @@ public enum SchemaCatalog {
                 "status": string,
                 "direction": string, "since": time, "until": time, "created_at": time, "started_at": time, "finished_at": time,
                 "duration_seconds": of("number"),
-                "counts": counts, "pages": integer, "attempts": integer, "error": failure,
+                "counts": counts, "pages": integer, "attempts": integer, "error": failure, "waits_for": string,
             ],
             required: [
                 "id", "connection", "provider", "stream", "mode", "trigger", "status", "direction", "until", "created_at", "counts",

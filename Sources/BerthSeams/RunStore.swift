@@ -7,16 +7,24 @@ public protocol RunStore: Sendable {
     /// Queues a run unless one of the same connection and stream is queued or running: then throws `conflict`
     /// naming it.
     func enqueueRun(_ run: SyncRun) async throws(BerthError)
-    /// Takes the oldest queued or interrupted run of each idle (connection, stream), up to `limit`, for this epoch.
-    func claimRuns(limit: Int, now: Timestamp) async throws(BerthError) -> [SyncRun]
+    /// Queued and interrupted runs whose connection is not paused, oldest first.
+    func waitingRuns() async throws(BerthError) -> [WaitingRun]
+    /// Takes runs for this epoch. Left out are those that are not queued any more, and those whose connection is paused by now.
+    func claimRuns(_ ids: [RunID], now: Timestamp) async throws(BerthError) -> [SyncRun]
     /// Records and checkpoint of one page in one transaction. Throws `conflict` when this epoch no longer holds it.
     func commitPage(_ changes: [EntityChange], checkpoint: Checkpoint, run: RunID, now: Timestamp) async throws(BerthError) -> SettleReceipt
-    /// Ends a run; with `success` or `partial` remembers `until` as the stream's high-water mark (incremental and
-    /// full), deletes what a full run did not see where asked, clears or raises the connection's failure count. A failure
+    /// Ends a run; deletes what a full run did not see where asked, clears or raises the connection's failure count. A failure
     /// that asks to wait is remembered as the stream's `notBefore`, at most a day ahead.
-    func finishRun(_ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, now: Timestamp)
-        async throws(BerthError) -> FinishReceipt
-    /// Puts a running run back to queued (shutdown), its checkpoint kept.
+    ///
+    /// With `success` or `partial` the run's `until` becomes the stream's high-water mark, but only where everything before it was
+    /// read: by a full run, and by an incremental one that had no lower bound or one at least `overlapSeconds` before the mark. A
+    /// range moves nothing, nor does an `until` that lies after `now`; and the mark never goes back.
+    func finishRun(
+        _ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, overlapSeconds: Int64, now: Timestamp
+    ) async throws(BerthError) -> FinishReceipt
+    /// Ends a queued run as `cancelled`; nil, and nothing done, when it is not queued.
+    func cancelQueuedRun(_ id: RunID, error: AttemptFailure, now: Timestamp) async throws(BerthError) -> FinishReceipt?
+    /// Puts a running run back to queued (shutdown, pause), its checkpoint kept.
     func releaseRun(_ id: RunID) async throws(BerthError)
     /// One run.
     func run(_ id: RunID) async throws(BerthError) -> SyncRun?
@@ -26,6 +34,22 @@ public protocol RunStore: Sendable {
     >
     /// Where each stream of a connection stands.
     func streamStates(of connection: ConnectionID?) async throws(BerthError) -> [StreamState]
+}
+
+/// A run that waits for its turn.
+public struct WaitingRun: Sendable, Hashable {
+    /// Which.
+    public var id: RunID
+    /// Whose.
+    public var connection: ConnectionID
+    /// Its provider.
+    public var provider: ProviderName
+    /// A waiting run.
+    public init(id: RunID, connection: ConnectionID, provider: ProviderName) {
+        self.id = id
+        self.connection = connection
+        self.provider = provider
+    }
 }
 
 /// What the end of a run changed.
@@ -47,7 +71,7 @@ public struct StreamState: Sendable {
     public var connection: ConnectionID
     /// Which.
     public var stream: StreamName
-    /// Upper bound of the last run that succeeded.
+    /// Up to where everything was read.
     public var highWater: Timestamp?
     /// When its last run of any outcome was created.
     public var lastRunAt: Timestamp?

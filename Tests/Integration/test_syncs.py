@@ -6,12 +6,13 @@ import pathlib
 import re
 import shutil
 import tempfile
+import threading
 import time
 import unittest
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from phonebox import Phonebox, template
-from rig import ROOT, Berthd, Mock, wait_for
+from rig import BUNDLES, ROOT, Berthd, Mock, wait_for
 
 
 def when(text):
@@ -46,6 +47,21 @@ class Syncs(unittest.TestCase):
         second = self.berthd.get(f"/v1/runs/{self.sync()['id']}")
         self.assertEqual((second["mode"], when(second["since"])), ("incremental", high - timedelta(seconds=overlap)))
         self.assertEqual(self.ended(second)["counts"]["created"], 0)
+
+    def test_a_run_of_the_last_hours_leaves_the_rest_to_be_read(self):
+        # Would break: everything before the first run's `since` is never asked for, and every run says success.
+        def stands():
+            streams = self.berthd.get(f"/v1/connections/{self.connection['id']}").get("streams") or {}
+            return (streams.get("calls") or {}).get("high_water")
+        since = (datetime.now(timezone.utc) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.assertEqual(self.ended(self.sync(since=since))["status"], "success")
+        self.assertIsNone(stands())
+        self.assertNotIn("since", self.ended(self.sync()))
+        self.assertIsNotNone(stands())
+        ahead = (datetime.now(timezone.utc) + timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for body in ({"until": ahead}, {"since": since, "until": since}, {"mode": "full", "since": since}):
+            answer = self.berthd.control("POST", f"/v1/connections/{self.connection['id']}/streams/calls/sync", body)
+            self.assertEqual((answer.status, answer.json["code"]), (400, "invalid_request"), answer)
 
     def test_a_killed_run_goes_on_at_its_checkpoint(self):
         # Would break: a sync of a day that begins anew after every restart.
@@ -102,6 +118,100 @@ class Syncs(unittest.TestCase):
         self.assertLess(time.monotonic() - began, 10)
         self.mock.request("PUT", "/_mock/faults", {"faults": []})
         self.assertEqual(self.ended(self.sync())["status"], "success")
+
+
+class Interrupted(unittest.TestCase):
+    """A provider whose third page waits for the test, and everything that may happen meanwhile."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-interrupted-"))
+        self.provider = Phonebox(200)
+        self.gate = self.provider.gates[3] = threading.Event()
+        self.berthd = Berthd(self.folder / "state", bundles=self.folder / "bundles", settings="[sync]\nmax_concurrent = 4\n")
+        template(self.folder / "bundles")
+        self.berthd.start()
+
+    def tearDown(self):
+        self.berthd.stop()
+        self.provider.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add(self, name, provider=None):
+        return self.berthd.post("/v1/connections", (provider or self.provider).connection(name, streams={"calls": {"schedule": ""}}))["id"]
+
+    def sync(self, connection):
+        return self.berthd.post(f"/v1/connections/{connection}/streams/calls/sync")["id"]
+
+    def run_of(self, run, *states):
+        return wait_for(lambda: (lambda r: r if r["status"] in states else None)(self.berthd.get(f"/v1/runs/{run}")), 30, f"a run {states}")
+
+    def begun(self, name):
+        connection = self.add(name)
+        run = self.sync(connection)
+        self.assertTrue(self.provider.waiting.wait(30))
+        return connection, run
+
+    def test_a_pause_stops_a_run_and_keeps_it_also_over_a_restart(self):
+        # Would break: a provider that asked to be left alone is asked on, or what was read so far is read again.
+        connection, run = self.begun("main")
+        self.berthd.post(f"/v1/connections/{connection}/pause")
+        waits = self.run_of(run, "queued")
+        self.assertIn("resume main", waits["waits_for"])
+        self.gate.set()
+        del self.provider.gates[3]
+        self.berthd.stop()
+        self.berthd.start()
+        time.sleep(1)
+        self.assertEqual(self.berthd.get(f"/v1/runs/{run}")["status"], "queued")
+        self.assertEqual(self.provider.requests, [1, 2, 3])
+        self.berthd.post(f"/v1/connections/{connection}/resume")
+        done = self.run_of(run, "success", "failed")
+        self.assertEqual((done["status"], done["counts"]["created"], done.get("waits_for")), ("success", 200, None), done)
+        self.assertEqual(self.provider.requests, [1, 2, 3, *range(3, 11)])
+
+    def test_a_run_that_waits_is_cancelled(self):
+        # Would break: "or cancel it", says the refusal of another run, and then that it can't be.
+        connection, run = self.begun("main")
+        self.berthd.post(f"/v1/connections/{connection}/pause")
+        self.run_of(run, "queued")
+        self.assertEqual(self.berthd.post(f"/v1/runs/{run}/cancel")["status"], "cancelled")
+        self.assertEqual(self.berthd.control("POST", f"/v1/runs/{run}/cancel").status, 409)
+        self.gate.set()
+        del self.provider.gates[3]
+        self.berthd.post(f"/v1/connections/{connection}/resume")
+        self.assertEqual(self.run_of(self.sync(connection), "success", "failed")["status"], "success")
+
+    def test_a_provider_that_does_not_answer_leaves_room(self):
+        # Would break: everybody's syncs wait for minutes because one provider's address answers nothing.
+        shutil.copytree(BUNDLES / "ringba", self.folder / "bundles" / "ringba")
+        self.berthd.stop()
+        self.berthd.start()
+        silent = [self.sync(self.add(f"silent{n}")) for n in range(6)]
+        self.assertTrue(self.provider.waiting.wait(30))
+        mock = Mock(("ringba",), ["--calls", "20"])
+        try:
+            good = self.berthd.post("/v1/connections", mock.connection("ringba", streams={}))["id"]
+            self.assertEqual(self.run_of(self.sync(good), "success", "failed")["status"], "success")
+        finally:
+            mock.stop()
+        states = [self.berthd.get(f"/v1/runs/{run}")["status"] for run in silent]
+        self.assertEqual((states.count("running"), states.count("queued")), (2, 4))
+
+    def test_two_quick_reloads_drop_nothing(self):
+        # Would break: a sync in hand fails, and its connection with it, because somebody installed two versions in a row.
+        connection, run = self.begun("main")
+        plugin = self.berthd.get(f"/v1/connections/{connection}")["provider"]
+        old = self.berthd.get(f"/v1/plugins/{plugin}")["workers"]
+        for _ in range(3):
+            self.berthd.post(f"/v1/plugins/{plugin}/reload", {})
+        time.sleep(0.5)
+        self.gate.set()
+        done = self.run_of(run, "success", "failed")
+        self.assertEqual((done["status"], done["counts"]["created"], done["attempts"]), ("success", 200, 1), done)
+        # Page 4 may have been under way already when the third one was stored.
+        self.assertEqual([page for page in self.provider.requests if page != 4], [1, 2, 3, *range(5, 11)], "read again")
+        self.assertFalse(self.berthd.get(f"/v1/connections/{connection}").get("last_error"))
+        wait_for(lambda: not [pid for pid in old if pathlib.Path(f"/proc/{pid}").exists()], 10, "the first load's worker is gone")
 
 
 class Circles(unittest.TestCase):

@@ -59,6 +59,7 @@ extension ControlPlane {
         let connection = try await connections.setPaused(isPaused, try connections.find(id).id, actor: caller.actor)
         dispatchSignal.raise(connection.id)
         scheduler.wakeUp()
+        syncs.wakeUp()
         return try await view(connection)
     }
 
@@ -127,12 +128,11 @@ extension ControlPlane {
             throw BerthError(
                 .conflict, "connection '\(connection.name)' is paused", hint: "berthctl connection resume \(connection.name)")
         }
-        guard request.mode != .range || request.since != nil else { throw BerthError(.invalid, "since: is required for mode 'range'") }
         let state = try await store.streamStates(of: connection.id).first { $0.stream == found.name }
         let run = try await scheduler.enqueue(
             connection, found, state, trigger: .manual, mode: request.mode, since: request.since, until: request.until)
         try await audit("sync.requested", caller, connection.id, "\(found.name) \(run.mode.rawValue) \(run.id)")
-        return RunView(run, now: clock.now())
+        return view(run)
     }
 
     public func performAction(_ id: String, _ action: String, _ input: [UInt8], _ caller: Caller) async throws(BerthError) -> ActionResult {

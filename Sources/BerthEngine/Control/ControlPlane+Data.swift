@@ -14,21 +14,30 @@ extension ControlPlane {
         }
         let status: RunStatus? = try choice(query, "status")
         let page = try await store.runs(connection: try connection(query), stream: stream, status: status, page: try page(query))
-        return List(items: page.items.map { RunView($0, now: clock.now()) }, next: page.next)
+        return List(items: page.items.map(view), next: page.next)
     }
 
     public func showRun(_ id: String) async throws(BerthError) -> RunView {
         guard let runID = RunID(id), let run = try await store.run(runID) else { throw Self.noRun(id) }
-        return RunView(run, now: clock.now())
+        return view(run)
+    }
+
+    /// With what keeps a queued run from its turn.
+    func view(_ run: SyncRun) -> RunView {
+        var view = RunView(run, now: clock.now())
+        if run.status == .queued, let connection = connections.directory.connection(run.connection), connection.status == .paused {
+            view.waits_for = "connection '\(connection.name)' is paused; berthctl connection resume \(connection.name)"
+        }
+        return view
     }
 
     public func cancelRun(_ id: String, _ caller: Caller) async throws(BerthError) -> RunView {
         guard let runID = RunID(id), let run = try await store.run(runID) else { throw Self.noRun(id) }
-        guard await syncs.cancel(runID) else {
-            throw BerthError(.conflict, "run \(id) does not run: it is \(run.status.rawValue)", hint: "berthctl sync show \(id)")
+        guard try await syncs.cancel(runID) else {
+            throw BerthError(.conflict, "run \(id) has ended", hint: "berthctl sync show \(id)")
         }
         try await audit("sync.cancelled", caller, run.connection, id)
-        return RunView(run, now: clock.now())
+        return view(try await store.run(runID) ?? run)
     }
 
     private static func noRun(_ id: String) -> BerthError { BerthError(.notFound, "there is no run '\(id)'", hint: "berthctl sync list") }

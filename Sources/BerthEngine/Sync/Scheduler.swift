@@ -111,12 +111,32 @@ public actor Scheduler {
     /// Whether a schedule can be followed on this machine. Throws `schedule_invalid`, `zone_unknown` and the like.
     public nonisolated func check(_ text: String) throws(BerthError) { _ = try zones.zone(try Schedule(text).zoneName) }
 
+    /// What people ask for.
+    private static func check(_ mode: ReadMode, since: Timestamp?, until: Timestamp?, lower: Timestamp?, now: Timestamp) throws(BerthError)
+    {
+        if mode == .range, since == nil { throw BerthError(.invalid, "since: is required for mode 'range'") }
+        if mode == .full, since != nil {
+            throw BerthError(.invalid, "since: mode 'full' reads from the beginning", hint: "mode 'range' reads from since to until")
+        }
+        // Clocks differ a little; what is to come can't be read, and the stream must not be taken for read up to it.
+        if let until, until > now.adding(seconds: 60) {
+            throw BerthError(.invalid, "until: \(until) lies in the future, now is \(now)", hint: "leave it out for now; times are in UTC")
+        }
+        let upper = min(until ?? now, now)
+        guard since != nil || until != nil, let lower, lower >= upper else { return }
+        throw BerthError(
+            .invalid,
+            since == nil ? "until: \(upper) lies before \(lower), where the stream stands" : "since: \(lower) is not before \(upper)",
+            hint: "mode 'range' reads any span: since is its beginning, until its end")
+    }
+
     /// The same after every restart; streams of one connection differ as connections do (FNV-1a over the name).
     private static func seed(_ connection: ConnectionID, _ stream: StreamName) -> UInt64 {
         stream.text.utf8.reduce(connection.low) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
     }
 
-    /// Queues one run, also for people. Throws `conflict` when the stream has one already.
+    /// Queues one run, also for people. `until` is now by default, and may be a minute after it, which is taken as now. Throws
+    /// `conflict` when the stream has one already, `invalid` for bounds between which there is nothing to read.
     @discardableResult
     public func enqueue(
         _ connection: Connection, _ stream: StreamSpec, _ state: StreamState?, trigger: SyncTrigger, mode: ReadMode? = nil,
@@ -127,9 +147,11 @@ public actor Scheduler {
         // A position in the future was written by a clock that was ahead: how far the last run really came nobody knows.
         let position = state?.highWater.flatMap { $0 > now ? nil : $0 }
         let lower = mode == .incremental ? since ?? position?.adding(seconds: -stream.overlapSeconds) : since
+        try Self.check(mode, since: since, until: until, lower: lower, now: now)
         let run = SyncRun(
             id: RunID(clock, entropy), connection: connection.id, provider: connection.provider, stream: stream.name, mode: mode,
-            trigger: trigger, status: .queued, since: mode == .full ? nil : lower, until: until ?? now, createdAt: now)
+            trigger: trigger, status: .queued, since: lower, until: min(until ?? now, now),
+            createdAt: now)
         do {
             try await store.enqueueRun(run)
         } catch let error where error.code == .conflict && trigger != .manual {

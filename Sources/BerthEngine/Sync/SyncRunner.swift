@@ -7,14 +7,6 @@ import Logging
 
 /// Drives single runs.
 struct SyncRunner: Sendable {
-    /// Why a cancelled run ends.
-    enum Ending: Sendable {
-        /// A person asked for it.
-        case cancelled
-        /// The daemon stops: the run goes back to the queue.
-        case shutdown
-    }
-
     let store: any RunStore
     let host: any PluginHost
     let directory: ConnectionDirectory
@@ -28,7 +20,7 @@ struct SyncRunner: Sendable {
     var waitMax: Duration = .seconds(300)
 
     /// Runs it. Never throws: the run's row holds the outcome.
-    func run(_ run: SyncRun, ending: @Sendable () async -> Ending) async {
+    func run(_ run: SyncRun, keeper: any RunKeeper) async {
         var log = logger
         log[metadataKey: "run"] = "\(run.id)"
         log[metadataKey: "connection"] = "\(run.connection)"
@@ -37,12 +29,12 @@ struct SyncRunner: Sendable {
             let stream = manifest.stream(run.stream)
         else {
             let failure = AttemptFailure(.unsupported, "no connection, plugin or stream of that name is left to sync")
-            await finish(run, .failed, failure, manifest: nil, log)
+            await finish(run, .failed, failure, keeper, log)
             return
         }
         guard connection.status != .disconnected else {
             let failure = AttemptFailure(.cancelled, "the connection was disconnected before the run began")
-            await finish(run, .cancelled, failure, manifest: nil, log)
+            await finish(run, .cancelled, failure, keeper, log)
             return
         }
         let instance = InstanceFactory(host: host).instance(of: connection, manifest)
@@ -57,26 +49,33 @@ struct SyncRunner: Sendable {
             KillPoint.reach("sync.before-finish")
             guard let failure = await sink.takeFailure() ?? ended else {
                 let failed = await sink.counts.failed
-                await finish(run, failed > 0 ? .partial : .success, nil, manifest: stream, log)
+                await finish(run, failed > 0 ? .partial : .success, nil, stream: stream, keeper, log)
                 return
             }
             if Task.isCancelled {
-                await end(run, await ending(), log)
+                await end(run, keeper, log)
                 return
             }
             tries = await sink.pages > pagesBefore ? 1 : tries + 1
             guard let wait = Self.wait(failure, tries: tries, triesMax: triesMax, waitMax: waitMax) else {
-                await finish(run, .failed, failure, manifest: stream, log)
+                await finish(run, .failed, failure, stream: stream, keeper, log)
                 return
             }
             log.info(
                 "sync interrupted, tries again",
                 metadata: ["reason": "\(failure.message)", "status": "\(failure.status.rawValue)", "wait": "\(wait)"])
-            guard (try? await Task.sleep(for: wait)) != nil else {  // only cancellation throws here
-                await end(run, await ending(), log)
+            await keeper.rest(run, for: wait)
+            guard !Task.isCancelled else {
+                await end(run, keeper, log)
                 return
             }
         }
+    }
+
+    /// Tells of the end of a run.
+    func publish(_ receipt: FinishReceipt) {
+        feed.publish(receipt.notices)
+        if let version = receipt.connection { directory.take(version) }
     }
 
     /// How long to wait before another try; nil: give up. Pure.
@@ -91,44 +90,69 @@ struct SyncRunner: Sendable {
         }
     }
 
-    private func end(_ run: SyncRun, _ ending: Ending, _ log: Logger) async {
-        switch ending {
-        case .cancelled:
-            await finish(run, .cancelled, AttemptFailure(.cancelled, "cancelled by a person"), manifest: nil, log)
-        case .shutdown:
-            do { try await store.releaseRun(run.id) } catch {
-                // The next daemon frees it anyway: its lease carries this one's epoch.
-                log.notice("run not put back at shutdown", metadata: ["error": "\(error)"])
-            }
+    static let cancelledByPerson = AttemptFailure(.cancelled, "cancelled by a person")
+
+    private func end(_ run: SyncRun, _ keeper: any RunKeeper, _ log: Logger) async {
+        switch await keeper.ending(of: run.id) {
+        case .cancelled: await finish(run, .cancelled, Self.cancelledByPerson, keeper, log)
+        case .paused:
+            await putBack(run, keeper, log)
+            log.info("sync waits: its connection is paused", metadata: ["hint": "it goes on when the connection is resumed"])
+        case .shutdown: await putBack(run, keeper, log)
         }
     }
 
-    /// A run whose end can't be stored would stay open until the next start, and no other could begin: tried until it can.
-    private func finishSurely(_ run: SyncRun, _ status: RunStatus, _ failure: AttemptFailure?, _ deletes: EntityName?, _ log: Logger)
-        async throws(BerthError) -> FinishReceipt
-    {
+    /// Back to the queue. Where the daemon ends, the next one frees it anyway: its lease carries this one's epoch.
+    private func putBack(_ run: SyncRun, _ keeper: any RunKeeper, _ log: Logger) async {
         var wait = Duration.milliseconds(250)
         while true {
-            do throws(BerthError) {
-                return try await store.finishRun(run.id, status: status, error: failure, deletesUnseen: deletes, now: clock.now())
-            } catch {
-                guard error.isRetryable || error.code == .store, error.code != .stopping, !Task.isCancelled else { throw error }
-                log.error("end of sync not stored, trying again", metadata: ["error": "\(error)", "wait": "\(wait)"])
-                guard (try? await Task.sleep(for: wait)) != nil else { throw error }  // only cancellation throws here
+            do throws(BerthError) { return try await store.releaseRun(run.id) } catch {
+                log.notice("run not put back to the queue", metadata: ["error": "\(error)"])
+                guard await waitOut(wait, keeper) else { return }
                 wait = min(wait * 2, .seconds(5))
             }
         }
     }
 
-    private func finish(_ run: SyncRun, _ status: RunStatus, _ error: AttemptFailure?, manifest: StreamSpec?, _ log: Logger) async {
+    /// Waits, also in a task that was cancelled; false when the daemon stops: a run that was stopped has an end to be stored as well.
+    private func waitOut(_ wait: Duration, _ keeper: any RunKeeper) async -> Bool {
+        if !Task.isCancelled, (try? await Task.sleep(for: wait)) != nil { return true }  // only cancellation throws here
+        guard await !keeper.isStopping else { return false }
+        await Task { _ = try? await Task.sleep(for: wait) }.value  // nobody cancels it
+        return true
+    }
+
+    /// A run whose end can't be stored would stay open until the next start, and no other could begin: tried until it can.
+    private func finishSurely(
+        _ run: SyncRun, _ status: RunStatus, _ failure: AttemptFailure?, _ stream: StreamSpec?, _ keeper: any RunKeeper, _ log: Logger
+    )
+        async throws(BerthError) -> FinishReceipt
+    {
         // Only a read of everything up to now that came to its end shows what is gone.
         let showsAll = run.mode == .full && run.until >= run.createdAt && status == .success
-        let deletes = manifest.flatMap { $0.deletesUnseen && showsAll ? $0.entity : nil }
+        let deletes = stream.flatMap { $0.deletesUnseen && showsAll ? $0.entity : nil }
+        var wait = Duration.milliseconds(250)
+        while true {
+            do throws(BerthError) {
+                return try await store.finishRun(
+                    run.id, status: status, error: failure, deletesUnseen: deletes, overlapSeconds: stream?.overlapSeconds ?? 0,
+                    now: clock.now())
+            } catch {
+                guard error.isRetryable || error.code == .store, error.code != .stopping else { throw error }
+                log.error("end of sync not stored, trying again", metadata: ["error": "\(error)", "wait": "\(wait)"])
+                guard await waitOut(wait, keeper) else { throw error }
+                wait = min(wait * 2, .seconds(5))
+            }
+        }
+    }
+
+    private func finish(
+        _ run: SyncRun, _ status: RunStatus, _ error: AttemptFailure?, stream: StreamSpec? = nil, _ keeper: any RunKeeper, _ log: Logger
+    ) async {
         do {
-            let receipt = try await finishSurely(run, status, error, deletes, log)
+            let receipt = try await finishSurely(run, status, error, stream, keeper, log)
             KillPoint.reach("sync.after-finish")
-            feed.publish(receipt.notices)
-            if let version = receipt.connection { directory.take(version) }
+            publish(receipt)
             if status == .failed {
                 log.warning(
                     "sync failed",

@@ -1,5 +1,5 @@
-// Runs queued syncs: claims them, one at a time per connection and stream, drives each to its end, and keeps the
-// handles by which a person cancels one.
+// Runs queued syncs: claims them by turns, one at a time per connection and stream, drives each to its end, stops those whose
+// connection was paused, and keeps the handles by which a person cancels one.
 
 public import BerthModel
 public import BerthSeams
@@ -8,72 +8,117 @@ public import Logging
 /// Claims and runs syncs.
 public actor SyncService {
     private let store: any RunStore
+    private let directory: ConnectionDirectory
     private let runner: SyncRunner
     private let clock: any WallClock
     private let logger: Logger
-    private let runsMax: Int
     private let wake: AsyncStream<Void>
     private nonisolated let waker: AsyncStream<Void>.Continuation
 
-    private var running: [RunID: Task<Void, Never>] = [:]
+    private struct Running {
+        let run: SyncRun
+        let task: Task<Void, Never>
+    }
+    private var running: [RunID: Running] = [:]
+    private var turns: RunTurns
+    /// Runs that have waited and want to go on, in the order of their coming.
+    private var returning: [(run: SyncRun, turn: CheckedContinuation<Void, Never>)] = []
+    /// Runs that the store is being asked for.
+    private var claiming: Set<RunID> = []
     private var cancelled: Set<RunID> = []
-    private var isStopping = false
+    private var paused: Set<RunID> = []
+    private(set) var isStopping = false
     /// Looks again after a claim that the store refused.
     private var retry: Task<Void, Never>?
     private var retryWait = SyncService.firstRetryWait
     private static let firstRetryWait = Duration.milliseconds(250)
 
-    /// A service that runs at most `runsMax` syncs at once.
+    /// A service that runs at most `runsMax` syncs at once; those that wait for their next try are not counted.
     public init(
         store: any RunStore, host: any PluginHost, directory: ConnectionDirectory, feed: EventFeed, clock: any WallClock,
-        metrics: EngineMetrics, logger: Logger, runsMax: Int = 8
+        metrics: EngineMetrics, logger: Logger, runsMax: Int = 32
     ) {
         self.store = store
+        self.directory = directory
         self.clock = clock
         self.logger = logger
-        self.runsMax = runsMax
+        self.turns = RunTurns(runsMax: runsMax)
         self.runner = SyncRunner(
             store: store, host: host, directory: directory, feed: feed, clock: clock, metrics: metrics, logger: logger)
         (wake, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Looks for queued runs soon.
+    /// Looks soon for queued runs, and for runs whose connection was paused.
     public nonisolated func wakeUp() { waker.yield() }
 
     /// Runs until cancelled; runs in hand are then put back to the queue with their checkpoints.
     public func run() async {
         wakeUp()
-        for await _ in wake { await claim() }
+        for await _ in wake { await look() }
         isStopping = true
         retry?.cancel()
-        for task in running.values { task.cancel() }
-        for task in running.values { await task.value }
+        let left = running.values.map(\.task)
+        for id in Array(running.keys) { interrupt(id) }
+        for task in left { await task.value }
     }
 
-    /// Asks a running run to stop; false when this daemon does not run it.
-    public func cancel(_ id: RunID) -> Bool {
-        guard let task = running[id] else { return false }
+    /// Ends a run: a queued one at once, a running one soon. False when it has ended. Throws when the store can't be asked.
+    public func cancel(_ id: RunID) async throws(BerthError) -> Bool {
+        // Noted before the store is asked: a claim that is under way finds it.
         cancelled.insert(id)
-        task.cancel()
-        return true
+        if running[id] == nil {
+            do throws(BerthError) {
+                if try await cancelQueued(id) {
+                    cancelled.remove(id)
+                    return true
+                }
+            } catch {
+                cancelled.remove(id)
+                throw error
+            }
+        }
+        if running[id] != nil {
+            interrupt(id)
+            return true
+        }
+        if !claiming.contains(id) { cancelled.remove(id) }
+        return claiming.contains(id)
     }
 
-    private func claim() async {
-        guard !isStopping, running.count < runsMax else { return }
-        do {
-            for run in try await store.claimRuns(limit: runsMax - running.count, now: clock.now()) {
+    private func look() async {
+        guard !isStopping else { return }
+        for (id, running) in running where !paused.contains(id) && directory.connection(running.run.connection)?.status == .paused {
+            paused.insert(id)
+            interrupt(id)
+        }
+        serveReturning()
+        guard turns.hasRoom else { return }
+        do throws(BerthError) {
+            let waiting = try await store.waitingRuns().map { claimant($0.id, $0.connection, $0.provider) }
+            let chosen = turns.take(from: waiting)
+            guard !chosen.isEmpty else { return }
+            claiming = Set(chosen)
+            defer {
+                for id in chosen where running[id] == nil {
+                    turns.leave(id)
+                    cancelled.remove(id)
+                }
+                claiming = []
+            }
+            for run in try await store.claimRuns(chosen, now: clock.now()) {
                 KillPoint.reach("sync.after-claim")
-                running[run.id] = Task { await self.drive(run) }
+                running[run.id] = Running(run: run, task: Task { await self.drive(run) })
+                if cancelled.contains(run.id) { interrupt(run.id) }
             }
             retryWait = Self.firstRetryWait
         } catch {
             logger.error("queued syncs not claimed, trying again", metadata: ["error": "\(error)", "wait": "\(retryWait)"])
-            claimLater()
+            lookLater()
         }
     }
 
     /// The next signal may be a day away: what is queued must not wait for it because the store could not write just now.
-    private func claimLater() {
+    private func lookLater() {
         retry?.cancel()
         retry = Task { [retryWait] in
             guard (try? await Task.sleep(for: retryWait)) != nil else { return }  // only cancellation throws here
@@ -83,12 +128,62 @@ public actor SyncService {
     }
 
     private func drive(_ run: SyncRun) async {
-        await runner.run(run, ending: { [weak self] in await self?.ending(of: run.id) ?? .shutdown })
+        await runner.run(run, keeper: self)
+        // A pause may have put it back in the moment a person ended it.
+        if cancelled.contains(run.id) {
+            do { try await cancelQueued(run.id) } catch {
+                logger.error("cancelled sync may still be queued", metadata: ["run": "\(run.id)", "error": "\(error)"])
+            }
+        }
         running[run.id] = nil
         cancelled.remove(run.id)
+        paused.remove(run.id)
+        turns.leave(run.id)
         wakeUp()
     }
 
-    /// Why a cancelled run ends.
-    private func ending(of id: RunID) -> SyncRunner.Ending { cancelled.contains(id) ? .cancelled : .shutdown }
+    /// Whether it was queued.
+    @discardableResult
+    private func cancelQueued(_ id: RunID) async throws(BerthError) -> Bool {
+        guard let receipt = try await store.cancelQueuedRun(id, error: SyncRunner.cancelledByPerson, now: clock.now()) else { return false }
+        runner.publish(receipt)
+        return true
+    }
+
+    private func interrupt(_ id: RunID) {
+        running[id]?.task.cancel()
+        guard let index = returning.firstIndex(where: { $0.run.id == id }) else { return }
+        returning.remove(at: index).turn.resume()
+    }
+
+    // MARK: Turns
+
+    private func claimant(_ id: RunID, _ connection: ConnectionID, _ provider: ProviderName) -> RunTurns.Claimant {
+        RunTurns.Claimant(
+            id: id, connection: connection, provider: provider, isErring: directory.connection(connection)?.status == .error)
+    }
+
+    /// Before those that have not begun: what has begun should end.
+    private func serveReturning() {
+        for id in turns.take(from: returning.map { claimant($0.run.id, $0.run.connection, $0.run.provider) }) {
+            guard let index = returning.firstIndex(where: { $0.run.id == id }) else { continue }
+            returning.remove(at: index).turn.resume()
+        }
+    }
+}
+
+extension SyncService: RunKeeper {
+    func rest(_ run: SyncRun, for wait: Duration) async {
+        turns.leave(run.id)
+        wakeUp()
+        guard (try? await Task.sleep(for: wait)) != nil else { return }  // only cancellation throws here
+        await withCheckedContinuation { turn in
+            // Looked at here, where nothing comes between: `interrupt` resumes only those it finds.
+            guard !Task.isCancelled else { return turn.resume() }
+            returning.append((run, turn))
+            serveReturning()
+        }
+    }
+
+    func ending(of id: RunID) -> RunEnding { cancelled.contains(id) ? .cancelled : paused.contains(id) ? .paused : .shutdown }
 }

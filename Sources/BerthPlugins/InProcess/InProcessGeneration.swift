@@ -26,6 +26,7 @@ final class InProcessGeneration: GenerationHost {
     private let places = Mutex<[InstanceKey: Place]>([:])
     private let sessions = Mutex<[UInt64: OperationSession]>([:])
     private let deaths: @Sendable (WorkerDeath, _ blamed: String?) -> Void
+    private let retired = Atomic(false)
 
     init(
         image: SealedImage, manifest: PluginManifest, place: String, threads: OperationThreads,
@@ -153,6 +154,10 @@ final class InProcessGeneration: GenerationHost {
     }
 
     func rest() {}
+
+    func retire() { retired.store(true, ordering: .relaxed) }
+
+    var isRetired: Bool { retired.load(ordering: .relaxed) }
 
     func stop() async {
         for session in sessions.withLock({ Array($0.values) }) { session.cancel() }

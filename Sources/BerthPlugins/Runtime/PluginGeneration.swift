@@ -16,6 +16,10 @@ protocol GenerationHost: AnyObject, Sendable {
     func forget(_ connection: ConnectionID)
     /// Gives back what it holds as soon as nothing runs; the next operation brings it up again.
     func rest()
+    /// Takes nothing new: it ends for good when what it has begun has ended, and reads end at their next checkpoint.
+    func retire()
+    /// Whether it was told to retire.
+    var isRetired: Bool { get }
     /// Ends it for good; what still runs is cancelled.
     func stop() async
     /// Process ids, for the operator.

@@ -47,24 +47,48 @@ extension PluginRuntime {
     }
 
     public func read(_ request: StreamReadRequest, for instance: PluginInstance, into sink: any PageSink) async -> AttemptFailure? {
-        switch generation(of: instance.provider) {
-        case .failure(let failure): return failure
-        case .success(let generation):
-            let session = session(.read, instance, generation, seconds: \.pageDeadlineSeconds)
-            let work = HostMessage.Work.read(
-                stream: request.stream.text, mode: Self.number(request.mode), since: request.since?.milliseconds ?? WireLimits.noTime,
-                until: request.until.milliseconds, schema: request.checkpoint?.schema ?? 0, state: request.checkpoint?.state ?? [])
-            async let end = run(work, session, generation, lane: .reads)
-            for await page in session.pages {
-                do throws(BerthError) {
-                    try await sink.commit(page.records, checkpoint: page.checkpoint)
-                    session.acknowledgePage(nil)
-                } catch {
-                    session.acknowledgePage(AttemptFailure(error.isRetryable ? .retry : .internal, error.message))
+        var request = request
+        while true {
+            switch generation(of: instance.provider) {
+            case .failure(let failure): return failure
+            case .success(let generation):
+                switch await read(request, for: instance, into: sink, on: generation) {
+                case .ended(let failure): return failure
+                case .handsOver(let checkpoint): request.checkpoint = checkpoint
                 }
             }
-            return session.failure(of: await end)
         }
+    }
+
+    /// How a read on one generation ended.
+    private enum ReadEnd {
+        case ended(AttemptFailure?)
+        /// The generation retires: the one in service is to go on from there.
+        case handsOver(Checkpoint)
+    }
+
+    private func read(
+        _ request: StreamReadRequest, for instance: PluginInstance, into sink: any PageSink, on generation: PluginGeneration
+    ) async -> ReadEnd {
+        let session = session(.read, instance, generation, seconds: \.pageDeadlineSeconds)
+        let work = HostMessage.Work.read(
+            stream: request.stream.text, mode: Self.number(request.mode), since: request.since?.milliseconds ?? WireLimits.noTime,
+            until: request.until.milliseconds, schema: request.checkpoint?.schema ?? 0, state: request.checkpoint?.state ?? [])
+        async let end = run(work, session, generation, lane: .reads)
+        var handedOver: Checkpoint?
+        for await page in session.pages {
+            do throws(BerthError) {
+                try await sink.commit(page.records, checkpoint: page.checkpoint)
+                // The plugin is told to end here, and no page follows one that was refused.
+                if generation.host.isRetired { handedOver = page.checkpoint }
+                session.acknowledgePage(handedOver.map { _ in AttemptFailure(.cancelled, "another load of the plugin goes on") })
+            } catch {
+                session.acknowledgePage(AttemptFailure(error.isRetryable ? .retry : .internal, error.message))
+            }
+        }
+        let failure = session.failure(of: await end)
+        guard let handedOver, !Task.isCancelled else { return .ended(failure) }
+        return .handsOver(handedOver)
     }
 
     public func perform(_ request: ActionRequest, for instance: PluginInstance) async -> Result<ActionOutcome, AttemptFailure> {

@@ -184,7 +184,7 @@ public final class PluginRuntime: PluginHost {
             await generation.host.stop()
             throw error.isOfEntity ? named(error, generation) : error
         }
-        let (retired, status): ([PluginGeneration], PluginStatus?) = installed.withLock { installed in
+        let (oldest, status): (PluginGeneration?, PluginStatus?) = installed.withLock { installed in
             var plugin = installed[id] ?? InstalledPlugin(path: bundle.path)
             let oldest = plugin.previous
             plugin.previous = plugin.current
@@ -196,11 +196,11 @@ public final class PluginRuntime: PluginHost {
             plugin.deaths = []
             plugin.quarantinedUntil = nil
             installed[id] = plugin
-            return ([oldest].compactMap { $0 }, Self.status(plugin))
+            return (oldest, Self.status(plugin))
         }
         _ = refused.withLock { $0.removeValue(forKey: bundle.path) }
         installed.withLock { $0[id]?.previous }?.host.rest()
-        for generation in retired { await generation.host.stop() }
+        oldest?.host.retire()
         logger.info(
             "plugin loaded",
             metadata: [

@@ -50,6 +50,8 @@ final class WorkerGeneration: GenerationHost {
         var leaving: Set<UInt64> = []
         /// To be let go when nothing runs any more.
         var rests = false
+        /// To be let go for good then.
+        var isRetired = false
         /// The plugin itself said no, which no new start will change.
         var isRefused = false
     }
@@ -155,7 +157,7 @@ final class WorkerGeneration: GenerationHost {
                 state.bornAt = MonotonicTime.now()
                 state.refusal = nil
                 state.isRefused = false
-                state.rests = false
+                state.rests = state.isRetired
                 state.instances = [:]
                 state.leaving = []
                 Task { [setup, weak self, weak worker] in
@@ -314,6 +316,13 @@ final class WorkerGeneration: GenerationHost {
         restIfIdle()
     }
 
+    func retire() {
+        state.withLock { $0.isRetired = true }
+        rest()
+    }
+
+    var isRetired: Bool { state.withLock { $0.isRetired } }
+
     private func restIfIdle() {
         let worker: WorkerProcess? = state.withLock { state in
             guard state.rests, state.operations.isEmpty, case .up(let worker) = state.phase else { return nil }
@@ -453,7 +462,7 @@ extension WorkerGeneration: WorkerListener {
         for (session, end) in ends { session.finish(end) }
         for waiter in left.instanceWaiters { waiter.resume(returning: failure) }
         for waiter in left.startWaiters { waiter.resume(returning: left.refusal) }
-        if isDeath {
+        if isDeath, !isRetired {
             Task {
                 // Ready again before the next operation asks; a failure is told to those that ask.
                 _ = try? await self.running()

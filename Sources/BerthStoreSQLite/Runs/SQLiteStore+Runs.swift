@@ -44,27 +44,36 @@ extension SQLiteStore {
         }
     }
 
-    public func claimRuns(limit: Int, now: Timestamp) async throws(BerthError) -> [SyncRun] {
-        try await queue.write { writer in
-            let find = try writer.statement(
-                "SELECT number FROM run WHERE status = 'queued' ORDER BY number LIMIT ?1")
-            find.bind(1, Int64(limit))
-            var numbers: [Int64] = []
-            try find.forEach {
-                numbers.append($0.int64(0))
-                return true
+    public func waitingRuns() async throws(BerthError) -> [WaitingRun] {
+        try await read { database in
+            // The first condition is the index's own: the others' runs of years are not looked at.
+            let query = ReadQuery(
+                """
+                SELECT r.id, c.id, c.provider FROM run r INDEXED BY run_open JOIN connection c ON c.number = r.connection
+                WHERE r.status IN ('queued', 'running') AND r.status = 'queued' AND c.status <> 'paused' ORDER BY r.number
+                """)
+            return try query.all(database) { row in
+                guard let id = RunID(row.text(0)), let connection = ConnectionID(row.text(1)), let provider = ProviderName(row.text(2))
+                else { throw BerthError("store_corrupt", "run row '\(row.text(0))' is unreadable") }
+                return WaitingRun(id: id, connection: connection, provider: provider)
             }
+        }
+    }
+
+    public func claimRuns(_ ids: [RunID], now: Timestamp) async throws(BerthError) -> [SyncRun] {
+        try await queue.write { writer in
             let take = try writer.statement(
                 """
-                UPDATE run SET status = 'running', epoch = ?2, attempts = attempts + 1, started = coalesce(started, ?3) WHERE number = ?1
+                UPDATE run SET status = 'running', epoch = ?2, attempts = attempts + 1, started = coalesce(started, ?3)
+                WHERE id = ?1 AND status = 'queued' AND connection IN (SELECT number FROM connection WHERE status <> 'paused')
                 """)
-            let load = try writer.statement(dynamic: RunRow.select + " WHERE r.number = ?1")
-            return try numbers.compactMap { number in
-                take.bind(1, number)
+            let load = try writer.statement(dynamic: RunRow.select + " WHERE r.id = ?1")
+            return try ids.compactMap { id in
+                take.bind(1, id.description)
                 take.bind(2, writer.epoch)
                 take.bind(3, now.milliseconds)
-                try take.run()
-                load.bind(1, number)
+                guard try take.run() == 1 else { return nil }
+                load.bind(1, id.description)
                 return try load.first(RunRow.read)
             }
         }
@@ -121,36 +130,53 @@ extension SQLiteStore {
     }
 
     public func finishRun(
-        _ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, now: Timestamp
+        _ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, overlapSeconds: Int64, now: Timestamp
     ) async throws(BerthError) -> FinishReceipt {
         try await queue.write { writer in
-            let held = try Self.held(id, writer)
-            let owner = try writer.owner(held.run.connection)
-            var notices: [Notice] = []
-            var counts = held.run.counts
-            if let entity = deletesUnseen {
-                counts.deleted += try Self.buryUnseen(entity, owner.number, held, now, writer)
-            }
-            let update = try writer.statement(
-                "UPDATE run SET status = ?2, finished = ?3, error = coalesce(?4, error), counts = ?5, epoch = NULL WHERE number = ?1")
-            update.bind(1, held.number)
-            update.bind(2, status.rawValue)
-            update.bind(3, now.milliseconds)
-            update.bind(4, try error.map(FailureText.encode))
-            update.bind(5, try RunRow.encode(counts))
-            try update.run()
-            let asked = status == .failed ? error?.retryAfterMilliseconds : nil
-            let notBefore = asked.map { now.adding(milliseconds: Int64(min($0, 86_400_000))) }
-            try Self.noteStream(held.run, status, notBefore: notBefore, owner.number, writer)
-            let connection = try Self.noteConnection(held.run.connection, owner, status, error, now, writer, &notices)
-            let data = JSONValue.object([
-                "run": .string(id.description), "stream": .string(held.run.stream.text), "status": .string(status.rawValue),
-                "processed": .integer(Int64(counts.processed)), "created": .integer(Int64(counts.created)),
-                "updated": .integer(Int64(counts.updated)), "failed": .integer(Int64(counts.failed)),
-            ])
-            notices.append(try writer.notice(.runFinished, held.run.connection, owner, at: now, data: data.text))
-            return FinishReceipt(notices: notices, connection: connection)
+            try Self.end(
+                try Self.held(id, writer), status, error, deletesUnseen: deletesUnseen, overlapSeconds: overlapSeconds, now, writer)
         }
+    }
+
+    public func cancelQueuedRun(_ id: RunID, error: AttemptFailure, now: Timestamp) async throws(BerthError) -> FinishReceipt? {
+        try await queue.write { writer in
+            let find = try writer.statement(dynamic: RunRow.select + " WHERE r.id = ?1 AND r.status = 'queued'")
+            find.bind(1, id.description)
+            guard let queued = try find.first({ HeldRun(number: $0.int64(18), run: try RunRow.read($0)) }) else { return nil }
+            return try Self.end(queued, .cancelled, error, deletesUnseen: nil, overlapSeconds: 0, now, writer)
+        }
+    }
+
+    private static func end(
+        _ held: HeldRun, _ status: RunStatus, _ error: AttemptFailure?, deletesUnseen: EntityName?, overlapSeconds: Int64, _ now: Timestamp,
+        _ writer: Writer
+    ) throws -> FinishReceipt {
+        let owner = try writer.owner(held.run.connection)
+        var notices: [Notice] = []
+        var counts = held.run.counts
+        if let entity = deletesUnseen {
+            counts.deleted += try buryUnseen(entity, owner.number, held, now, writer)
+        }
+        let update = try writer.statement(
+            "UPDATE run SET status = ?2, finished = ?3, error = coalesce(?4, error), counts = ?5, epoch = NULL WHERE number = ?1")
+        update.bind(1, held.number)
+        update.bind(2, status.rawValue)
+        update.bind(3, now.milliseconds)
+        update.bind(4, try error.map(FailureText.encode))
+        update.bind(5, try RunRow.encode(counts))
+        try update.run()
+        let asked = status == .failed ? error?.retryAfterMilliseconds : nil
+        let notBefore = asked.map { now.adding(milliseconds: Int64(min($0, 86_400_000))) }
+        let state = StreamEnd(run: held.run, status: status, notBefore: notBefore, overlapSeconds: overlapSeconds, endedAt: now)
+        try noteStream(state, owner.number, writer)
+        let connection = try noteConnection(held.run.connection, owner, status, error, now, writer, &notices)
+        let data = JSONValue.object([
+            "run": .string(held.run.id.description), "stream": .string(held.run.stream.text), "status": .string(status.rawValue),
+            "processed": .integer(Int64(counts.processed)), "created": .integer(Int64(counts.created)),
+            "updated": .integer(Int64(counts.updated)), "failed": .integer(Int64(counts.failed)),
+        ])
+        notices.append(try writer.notice(.runFinished, held.run.connection, owner, at: now, data: data.text))
+        return FinishReceipt(notices: notices, connection: connection)
     }
 
     private static func buryUnseen(_ entity: EntityName, _ owner: Int64, _ held: HeldRun, _ now: Timestamp, _ writer: Writer) throws -> Int
@@ -168,20 +194,37 @@ extension SQLiteStore {
         return try update.run()
     }
 
-    private static func noteStream(_ run: SyncRun, _ status: RunStatus, notBefore: Timestamp?, _ owner: Int64, _ writer: Writer) throws {
-        let reached = (status == .success || status == .partial) && run.mode != .range
+    /// What the end of a run says of its stream.
+    private struct StreamEnd {
+        let run: SyncRun
+        let status: RunStatus
+        let notBefore: Timestamp?
+        let overlapSeconds: Int64
+        let endedAt: Timestamp
+
+        /// Whether the run read up to `until`, which a clock that was ahead may have put into the future.
+        var reachedEnd: Bool { (status == .success || status == .partial) && run.mode != .range && run.until <= endedAt }
+        /// Nothing before `until` is left out if the stream's mark is not before this; nil: whatever the mark is.
+        var markNeeded: Timestamp? { run.mode == .full ? nil : run.since?.adding(seconds: overlapSeconds) }
+    }
+
+    /// The mark is looked at in the transaction that moves it: a run that began behind it would leave a gap nobody reads.
+    private static func noteStream(_ end: StreamEnd, _ owner: Int64, _ writer: Writer) throws {
         let update = try writer.statement(
             """
-            INSERT INTO stream_state (connection, stream, high_water, last_status, not_before) VALUES (?1, ?2, ?3, ?4, ?5)
+            INSERT INTO stream_state (connection, stream, high_water, last_status, not_before)
+              VALUES (?1, ?2, CASE WHEN ?6 IS NULL THEN ?3 END, ?4, ?5)
             ON CONFLICT DO UPDATE SET last_status = excluded.last_status,
               not_before = CASE excluded.last_status WHEN 'cancelled' THEN not_before ELSE excluded.not_before END,
-              high_water = max(coalesce(high_water, excluded.high_water), coalesce(excluded.high_water, high_water))
+              high_water = CASE WHEN ?6 IS NULL OR high_water >= ?6
+                THEN max(coalesce(high_water, ?3), coalesce(?3, high_water)) ELSE high_water END
             """)
         update.bind(1, owner)
-        update.bind(2, run.stream.text)
-        update.bind(3, reached ? run.until.milliseconds : nil)
-        update.bind(4, status.rawValue)
-        update.bind(5, notBefore?.milliseconds)
+        update.bind(2, end.run.stream.text)
+        update.bind(3, end.reachedEnd ? end.run.until.milliseconds : nil)
+        update.bind(4, end.status.rawValue)
+        update.bind(5, end.notBefore?.milliseconds)
+        update.bind(6, end.markNeeded?.milliseconds)
         try update.run()
     }
 

@@ -88,7 +88,7 @@ struct Setting: Sendable {
             "cache", "max_mib", .integer(0...65_536), .integer(256),
             "MiB that kept answers of providers may take in cache.db beside the database; 0: none are kept"),
         .init("dispatch", "lanes", .integer(1...1024), .integer(16), "Connections whose events are processed at once"),
-        .init("sync", "max_concurrent", .integer(1...256), .integer(8), "Sync runs at once"),
+        .init("sync", "max_concurrent", .integer(1...256), .integer(32), "Sync runs at once; of one provider at most half of them, and 16"),
         .init("retention", "event_days", .integer(1...3650), .integer(30), "Days that processed events are kept"),
         .init("retention", "dead_letter_days", .integer(1...3650), .integer(90), "Days that dead letters are kept"),
         .init("retention", "dedup_days", .integer(30...3650), .integer(30), "Days that dedup keys are kept"),

@@ -90,6 +90,8 @@ final class MemorySecrets: SecretStore {
 final class ManifestHost: PluginHost {
     let manifests: Mutex<[ProviderName: PluginManifest]>
     let verdict = Mutex<AttemptFailure?>(nil)
+    /// What a read does; without it there is none.
+    let reads = Mutex<(@Sendable (StreamReadRequest) async -> AttemptFailure?)?>(nil)
     init(_ manifest: PluginManifest) { manifests = Mutex([manifest.id: manifest]) }
 
     func manifest(of provider: ProviderName) -> PluginManifest? { manifests.withLock { $0[provider] } }
@@ -98,7 +100,10 @@ final class ManifestHost: PluginHost {
     private var unused: AttemptFailure { AttemptFailure(.unsupported, "not part of intake") }
     func plugins() async -> [PluginStatus] { [] }
     func handle(_ events: [Event], for instance: PluginInstance) async -> BatchOutcome { BatchOutcome(outcomes: []) }
-    func read(_ request: StreamReadRequest, for instance: PluginInstance, into sink: any PageSink) async -> AttemptFailure? { unused }
+    func read(_ request: StreamReadRequest, for instance: PluginInstance, into sink: any PageSink) async -> AttemptFailure? {
+        guard let read = reads.withLock({ $0 }) else { return unused }
+        return await read(request)
+    }
     func perform(_ request: ActionRequest, for instance: PluginInstance) async -> Result<ActionOutcome, AttemptFailure> { .failure(unused) }
     func checkCredentials(for instance: PluginInstance) async -> Result<[UInt8], AttemptFailure> { .failure(unused) }
     func reload(_ provider: ProviderName) async throws(BerthError) -> PluginStatus { throw BerthError(.unsupported, "not part of intake") }

@@ -142,4 +142,34 @@ import Testing
         #expect(asked.allSatisfy { $0.trigger == .schedule })
         #expect(bed.runs.runs.count { $0.stream == Bed.streams[1] } > 500, "the other stream waited too")
     }
+
+    // Without this a wrong zone or a slip of the pen reads nothing and says success, or moves the stream to where nobody was.
+    @Test func boundsThatHoldNothingAreRefused() async throws {
+        let bed = try Bed("every 1h", connections: 1, lastRunAt: nil, now: three)
+        let connection = try #require(bed.directory.connections().first)
+        var stream = try #require(bed.host.manifest(of: connection.provider)?.streams.first)
+        stream.isIncremental = true
+        stream.overlapSeconds = 600
+        let stood = StreamState(
+            connection: connection.id, stream: stream.name, highWater: three.adding(seconds: -3600), lastRunAt: nil, lastStatus: nil)
+        func ask(_ mode: ReadMode?, _ since: Int64?, _ until: Int64?) async throws -> SyncRun {
+            try await bed.scheduler.enqueue(
+                connection, stream, stood, trigger: .manual, mode: mode, since: since.map(three.adding(seconds:)),
+                until: until.map(three.adding(seconds:)))
+        }
+        let refused: [(ReadMode?, Int64?, Int64?, String)] = [
+            (nil, nil, 61, "until: "), (.full, nil, 7 * 86_400, "until: "), (nil, -10, -10, "since: "), (.range, -10, -20, "since: "),
+            (nil, 30, nil, "since: "), (nil, nil, -4200, "where the stream stands"), (.range, nil, nil, "since: "),
+            (.full, -10, nil, "since: "),
+        ]
+        for (mode, since, until, text) in refused {
+            let error = await #expect(throws: BerthError.self) { try await ask(mode, since, until) }
+            #expect(error?.code == .invalid && error?.message.contains(text) == true, "\(error?.message ?? "")")
+        }
+        #expect(bed.runs.runs.isEmpty)
+        let taken = try await ask(nil, nil, 60)
+        #expect(taken.until == three && taken.since == three.adding(seconds: -4200), "a clock that is a minute ahead")
+        #expect(try await ask(.range, -10, -5).until == three.adding(seconds: -5))
+        #expect(try await ask(nil, nil, nil).until == three)
+    }
 }

@@ -10,6 +10,7 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
     struct Kept {
         var runs: [SyncRun] = []
         var states: [StreamState] = []
+        var paused: Set<ConnectionID> = []
         /// Claims still to be refused, as by a full disk.
         var claimsRefused = 0
     }
@@ -17,6 +18,9 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
     /// Whether a run ends in the moment it is queued, so that a test looks at nothing but schedules.
     let endsAtOnce: Bool
     let finished = AsyncStream<RunID>.makeStream()
+    let released = AsyncStream<RunID>.makeStream()
+    /// What happens while a run is put back.
+    let meanwhile = Mutex<(@Sendable () async -> Void)?>(nil)
 
     init(endsAtOnce: Bool = false) { self.endsAtOnce = endsAtOnce }
 
@@ -46,13 +50,20 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
                 lastStatus: endsAtOnce ? .success : .queued))
     }
 
-    func claimRuns(limit: Int, now: Timestamp) async throws(BerthError) -> [SyncRun] {
+    func waitingRuns() async throws(BerthError) -> [WaitingRun] {
+        kept.withLock { kept in
+            kept.runs.filter { $0.status == .queued && !kept.paused.contains($0.connection) }
+                .map { WaitingRun(id: $0.id, connection: $0.connection, provider: $0.provider) }
+        }
+    }
+
+    func claimRuns(_ ids: [RunID], now: Timestamp) async throws(BerthError) -> [SyncRun] {
         let claimed: [SyncRun]? = kept.withLock { kept in
             guard kept.claimsRefused == 0 else {
                 kept.claimsRefused -= 1
                 return nil
             }
-            let queued = kept.runs.indices.filter { kept.runs[$0].status == .queued }.prefix(limit)
+            let queued = kept.runs.indices.filter { kept.runs[$0].status == .queued && ids.contains(kept.runs[$0].id) }
             for index in queued { kept.runs[index].status = .running }
             return queued.map { kept.runs[$0] }
         }
@@ -60,9 +71,26 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
         return claimed
     }
 
-    func finishRun(_ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, now: Timestamp)
-        async throws(BerthError) -> FinishReceipt
-    {
+    func cancelQueuedRun(_ id: RunID, error: AttemptFailure, now: Timestamp) async throws(BerthError) -> FinishReceipt? {
+        let isQueued = kept.withLock { kept in
+            guard let index = kept.runs.firstIndex(where: { $0.id == id && $0.status == .queued }) else { return false }
+            kept.runs[index].status = .cancelled
+            return true
+        }
+        return isQueued ? FinishReceipt(notices: [], connection: nil) : nil
+    }
+
+    func releaseRun(_ id: RunID) async throws(BerthError) {
+        await meanwhile.withLock { $0 }?()
+        kept.withLock { kept in
+            for index in kept.runs.indices where kept.runs[index].id == id { kept.runs[index].status = .queued }
+        }
+        released.continuation.yield(id)
+    }
+
+    func finishRun(
+        _ id: RunID, status: RunStatus, error: AttemptFailure?, deletesUnseen: EntityName?, overlapSeconds: Int64, now: Timestamp
+    ) async throws(BerthError) -> FinishReceipt {
         kept.withLock { kept in
             for index in kept.runs.indices where kept.runs[index].id == id { kept.runs[index].status = status }
         }
@@ -78,7 +106,6 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
     {
         throw unused
     }
-    func releaseRun(_ id: RunID) async throws(BerthError) { throw unused }
     func run(_ id: RunID) async throws(BerthError) -> SyncRun? { throw unused }
     func runs(connection: ConnectionID?, stream: StreamName?, status: RunStatus?, page: PageRequest) async throws(BerthError) -> Page<
         SyncRun
