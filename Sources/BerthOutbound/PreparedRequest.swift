@@ -42,6 +42,7 @@ final class PreparedRequest {
         let headers = HeaderList()
         let own = credential?.headerNames ?? []
         var given: Set<String> = []
+        var hasKey = false
         for (name, value) in request.headers {
             let lower = name.lowercased()
             if own.contains(lower) || HeaderList.ignored.contains(lower) { continue }
@@ -50,6 +51,8 @@ final class PreparedRequest {
                 return denied("the header '\(lower.prefix(64))' has a name or value that HTTP does not allow")
             }
             given.insert(lower)
+            // The draft's value is a quoted string; one that holds nothing is no key, and the provider sees each try as a new request.
+            if lower == "idempotency-key" { hasKey = hasKey || value.contains { !" \t\"".contains($0) } }
         }
         // "Name:" makes libcurl leave out what it would add by itself.
         headers.suppress("Expect")
@@ -65,7 +68,7 @@ final class PreparedRequest {
         return .success(
             PreparedRequest(
                 request, target, headers, egress.policy, path: credential.map { $0.mask.mask(path) } ?? path,
-                hasKey: given.contains("idempotency-key")))
+                hasKey: hasKey))
     }
 
     private init(

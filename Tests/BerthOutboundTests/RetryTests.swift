@@ -72,6 +72,14 @@ import Testing
         #expect(count == 3)
     }
 
+    @Test(arguments: ["", " ", "\"\""]) func anEmptyIdempotencyKeyIsNone(key: String) async throws {
+        // Without it a plugin whose order has no number yet would buy three times.
+        var keyed = ProviderRequest(method: "POST", url: "/buy", body: [1])
+        keyed.headers = [("Idempotency-Key", key)]
+        let (_, count) = try await tries(keyed) { peer, _, _ in peer.answer(503) }
+        #expect(count == 1)
+    }
+
     @Test func aPostOnADyingKeptConnectionIsSentOnce() async throws {
         // Without the check before each sending libcurl itself repeats a request when a kept connection dies.
         let server = try ScriptedServer { peer, request, _ in request.method == "GET" ? peer.answer(200) : false }
