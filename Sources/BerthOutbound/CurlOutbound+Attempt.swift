@@ -82,7 +82,7 @@ extension CurlOutbound {
         let now = Monotonic.now()
         if case .success(let response) = outcome.result {
             var hold: Int64?
-            if case .answered(let status, let retryAfter) = outcome.ending, status == 429 || status == 503 { hold = retryAfter }
+            if case .answered(let status, let retryAfter) = outcome.ending, RateLimitSignals.meansCaller(status) { hold = retryAfter }
             hold = hold ?? RateLimitSignals.exhaustedMilliseconds(response.headers, now: clock.now()).map { $0 * 1_000_000 }
             if let hold, hold > 0 {
                 self.hold(target.connection, target.provider, ticket.requestClass, nanoseconds: hold)

@@ -250,6 +250,41 @@ import Testing
         #expect(exhausted([("ratelimit", "\"default\";r=0;t=9")]) == 9_000)
         #expect(exhausted([("ratelimit", "\"default\";r=5;t=9")]) == nil)
         #expect(exhausted([("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "30")]) == nil)
+        #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "Wed, 04 Mar 2026 10:00:30 GMT")]) == 30_000)
+        #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "2026-03-04T10:00:30Z")]) == 30_000)
         #expect(exhausted([("x-ratelimit-remaining", "0")]) == nil)
+    }
+
+    @Test func ofSeveralPoliciesTheLongestPauseCounts() {
+        // Without it a daily limit that is used up would be asked again after the second of the limit named beside it.
+        let now = Timestamp("2026-03-04T10:00:00.000Z")!
+        func exhausted(_ lines: String...) -> Int64? {
+            RateLimitSignals.exhaustedMilliseconds(lines.map { ("ratelimit", $0) }, now: now)
+        }
+        #expect(exhausted(#""daily";r=0;t=3600, "burst";r=9;t=1"#) == 3_600_000)
+        #expect(exhausted(#""burst";r=9;t=1,"daily";r=0;t=3600"#) == 3_600_000)
+        #expect(exhausted(#""daily";r=0;t=3600, "burst";r=0;t=1"#) == 3_600_000)
+        #expect(exhausted(#""daily";r=0;t=3600"#, #""burst";r=9;t=1"#) == 3_600_000)
+        #expect(exhausted(#""a;r=0;t=3000, b";r=50;t=1"#) == nil)
+        #expect(exhausted(#""a\"";r=0 ; t=9"#) == 9000)
+        #expect(exhausted(#""day";r=0, "burst";r=9;t=5"#) == nil)
+        #expect(exhausted("limit=100", "remaining=0", "reset=30") == 30_000)
+        #expect(exhausted(#""unfinished;r=0;t=9"#) == nil)
+        let both = [("ratelimit", #""burst";r=0;t=1"#), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "60")]
+        #expect(RateLimitSignals.exhaustedMilliseconds(both, now: now) == 60_000)
+        // The longest that can be read: an empty one says nothing.
+        #expect(RateLimitSignals.retryAfterMilliseconds([("retry-after", ""), ("retry-after", "600")], now: now) == 600_000)
+        #expect(RateLimitSignals.retryAfterMilliseconds([("retry-after", "600"), ("retry-after", "1")], now: now) == 600_000)
+    }
+
+    @Test(arguments: [(403, true), (413, true), (500, true), (502, true), (202, false), (301, false), (404, false), (409, false)])
+    func whatRetryAfterIsSaidOf(status: Int, isHeldBack: Bool) async throws {
+        // Without it a provider that refuses with 403 would be asked on, or one record that is not ready yet stop a connection.
+        let server = try ScriptedServer { peer, _, _ in peer.answer(status, ["Retry-After": "600"]) }
+        let broker = try outbound()
+        #expect(await broker.send(get("/x"), for: target(server.url)).response?.status == status)
+        #expect(await broker.send(get("/x"), for: target(server.url)).failure?.status == (isHeldBack ? .throttled : nil))
+        await broker.close()
+        server.stop()
     }
 }
