@@ -1,7 +1,7 @@
 // What is remembered of a connection between its requests.
 
 public import BerthModel
-import BerthSeams
+public import BerthSeams
 import Logging
 
 /// A credential in the form requests take, and the token it is made of.
@@ -38,12 +38,22 @@ extension CurlOutbound {
                     breaker: CircuitBreaker(
                         threshold: configuration.circuitThreshold, openNanoseconds: configuration.circuitOpenTime.nanoseconds))
             } else {
+                if connections[target.connection]?.egress.origin != egress.origin { forgetCircuit(target.connection) }
                 connections[target.connection]?.baseURL = target.baseURL
                 connections[target.connection]?.http = target.http
                 connections[target.connection]?.egress = egress
             }
             return egress
         }
+    }
+
+    /// It now goes to another server, of which the old one's failures say nothing.
+    private func forgetCircuit(_ connection: ConnectionID) {
+        guard let failures = connections[connection]?.breaker.failures, failures > 0 else { return }
+        connections[connection]?.breaker = CircuitBreaker(
+            threshold: configuration.circuitThreshold, openNanoseconds: configuration.circuitOpenTime.nanoseconds)
+        connections[connection]?.lastFailure = nil
+        tellCircuit(connection)
     }
 
     static func cutOff(_ target: OutboundTarget) -> AttemptFailure {
@@ -88,8 +98,9 @@ extension CurlOutbound {
     }
 
     /// Closes a connection's circuit by hand, and ends pauses that its provider asked for: who does so knows better.
-    public func resetCircuit(of connection: ConnectionID, _ provider: ProviderName) async {
-        await endPauses(connection, provider)
+    public func resetCircuit(of target: OutboundTarget) async {
+        let connection = target.connection
+        await endPauses(connection, LimitedServer(of: target))
         guard let state = connections[connection], state.breaker.failures > 0 else { return }
         connections[connection]?.breaker = CircuitBreaker(
             threshold: configuration.circuitThreshold, openNanoseconds: configuration.circuitOpenTime.nanoseconds)

@@ -24,10 +24,9 @@ extension CurlOutbound {
     /// Sends and waits for the end; frees the ticket's place. Once, or on a new connection as well when a kept one was dead: that
     /// counts as a retry and is taken from the connection's budget, `repeatsMax` times.
     func attempt(
-        _ prepared: PreparedRequest, _ credential: ConnectionCredential?, _ ticket: Ticket, _ target: OutboundTarget, deadline: Monotonic,
-        begun: Monotonic, repeatsMax: Int
+        _ prepared: PreparedRequest, _ credential: ConnectionCredential?, _ ticket: Ticket, _ target: OutboundTarget,
+        _ server: LimitedServer, deadline: Monotonic, begun: Monotonic, repeatsMax: Int
     ) async -> TryOutcome {
-        let provider = target.provider
         guard let easy = loop.takeHandle() else { preconditionFailure("libcurl has no memory for a request") }
         prepared.apply(to: easy, timeoutNanoseconds: deadline - .now(), configuration: configuration)
         let transfer = Transfer(
@@ -38,11 +37,11 @@ extension CurlOutbound {
             policy: prepared.policy, approval: prepared.approval
         ) { count in
             if count > 0 {
-                guard prepared.isIdempotent, count <= repeatsMax, self.admissions[provider]?.hasRoom(ticket, now: .now()) != false,
+                guard prepared.isIdempotent, count <= repeatsMax, self.admissions[server]?.hasRoom(ticket, now: .now()) != false,
                     self.connections[target.connection]?.budget.withdraw() != false
                 else { return false }
             }
-            self.admissions[provider]?.sending(ticket, isFirst: count == 0, now: .now())
+            self.admissions[server]?.sending(ticket, isFirst: count == 0, now: .now())
             return true
         }
         running[ticket.id] = transfer
@@ -56,7 +55,7 @@ extension CurlOutbound {
             Task { await self.abandon(ticket.id) }
         }
         running[ticket.id] = nil
-        leave(ticket, provider, wasSent: transfer.sendingCount > 0)
+        leave(ticket, server, wasSent: transfer.sendingCount > 0)
         var outcome: TryOutcome
         // A proxy's refusal of a request in the clear looks like an answer; a provider has no such status.
         if code == CURLE_OK, transfer.status > 0, transfer.status != 407 || prepared.policy.proxy == nil {
@@ -78,14 +77,14 @@ extension CurlOutbound {
     }
 
     /// Tells limits and circuit what a try showed.
-    func learn(_ outcome: TryOutcome, _ ticket: Ticket, _ target: OutboundTarget) {
+    func learn(_ outcome: TryOutcome, _ ticket: Ticket, _ target: OutboundTarget, _ server: LimitedServer) {
         let now = Monotonic.now()
         if case .success(let response) = outcome.result {
             var hold: Int64?
             if case .answered(let status, let retryAfter) = outcome.ending, RateLimitSignals.meansCaller(status) { hold = retryAfter }
             hold = hold ?? RateLimitSignals.exhaustedMilliseconds(response.headers, now: clock.now()).map { $0 * 1_000_000 }
             if let hold, hold > 0 {
-                self.hold(target.connection, target.provider, ticket.requestClass, nanoseconds: hold)
+                self.hold(target.connection, server, ticket.requestClass, nanoseconds: hold)
             }
         }
         let isChanged: Bool?

@@ -114,7 +114,7 @@ import Testing
         let target = target(server.url) { $0.rateLimits = [] }
         for _ in 0..<12 {
             #expect(await broker.send(get("/first"), for: target).response?.status == 200)
-            await broker.resetCircuit(of: connectionID(), target.provider)
+            await broker.resetCircuit(of: target)
             _ = await broker.send(get("/x"), for: target)
         }
         // One each, the ten retries saved up, and a fifth of one for each of 24 requests.
@@ -178,7 +178,7 @@ import Testing
         #expect(await broker.longPauses().keys.map(\.description) == [connectionID().description])
         #expect(await broker.send(get("/x"), for: target(server.url, connection: connectionID(2))).response?.status == 429)
         // An operator who knows better need not wait.
-        await broker.resetCircuit(of: connectionID(), target(server.url).provider)
+        await broker.resetCircuit(of: target(server.url))
         #expect(await broker.send(get("/x"), for: target(server.url)).response?.status == 429)
         #expect(server.seen.count == 3)
         await broker.close()

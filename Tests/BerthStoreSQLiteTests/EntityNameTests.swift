@@ -7,18 +7,6 @@ import Foundation
 import Testing
 
 @Suite struct EntityNameTests {
-    private func python(_ script: String, _ path: String) throws -> String {
-        let process = Process()
-        let pipe = Pipe()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\n" + script, path]
-        process.standardOutput = pipe
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return String(decoding: data, as: UTF8.self)
-    }
-
     private func entity(_ name: String, _ field: String) -> EntityDefinition {
         EntityDefinition(name: EntityName(name)!, fields: [FieldDefinition(field, .string, isIndexed: true)])
     }

@@ -7,7 +7,7 @@ import BerthSeams
 extension ControlPlane {
     public func resetCircuit(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView {
         let connection = try connections.find(id)
-        await outbound.resetCircuit(of: connection.id, connection.provider)
+        await outbound.resetCircuit(of: target(of: connection, host.manifest(of: connection.provider)))
         try await audit("connection.circuit_reset", caller, connection.id, "\(connection.provider)/\(connection.name)")
         return try await showConnection(id)
     }
@@ -44,7 +44,15 @@ extension ControlPlane {
     /// How a connection's requests fare now; nil without its plugin.
     func traffic(of connection: Connection) async -> ConnectionTraffic? {
         guard let manifest = host.manifest(of: connection.provider) else { return nil }
-        return await outbound.traffic(of: connection.id, connection.provider, manifest.http)
+        return await outbound.traffic(of: target(of: connection, manifest))
+    }
+
+    private func target(of connection: Connection, _ manifest: PluginManifest?) -> OutboundTarget {
+        let settings = manifest.map { InstanceFactory.effectiveSettings(connection.settings, $0) } ?? [:]
+        return OutboundTarget(
+            connection: connection.id, provider: connection.provider,
+            baseURL: manifest.map { InstanceFactory.baseURL(connection, $0, settings) } ?? connection.baseURL ?? "",
+            http: manifest?.http ?? PluginManifest.HTTP(), credential: nil)
     }
 
     private func pausePart(_ connection: Connection, _ seconds: Double) -> Health.Part {
