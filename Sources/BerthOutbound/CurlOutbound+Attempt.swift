@@ -21,7 +21,7 @@ struct Exchange {
 }
 
 extension CurlOutbound {
-    /// Sends and waits for the end; frees the ticket's place. Once, or on a new connection as well when a kept one was dead: that
+    /// Sends and waits for the end; the ticket keeps its place. Once, or on a new connection as well when a kept one was dead: that
     /// counts as a retry and is taken from the connection's budget, `repeatsMax` times.
     func attempt(
         _ prepared: PreparedRequest, _ credential: ConnectionCredential?, _ ticket: Ticket, _ target: OutboundTarget,
@@ -45,6 +45,7 @@ extension CurlOutbound {
             return true
         }
         running[ticket.id] = transfer
+        let sent = Monotonic.now()
         let code = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 transfer.await(with: continuation)
@@ -55,7 +56,6 @@ extension CurlOutbound {
             Task { await self.abandon(ticket.id) }
         }
         running[ticket.id] = nil
-        leave(ticket, server, wasSent: transfer.sendingCount > 0)
         var outcome: TryOutcome
         // A proxy's refusal of a request in the clear looks like an answer; a provider has no such status.
         if code == CURLE_OK, transfer.status > 0, transfer.status != 407 || prepared.policy.proxy == nil {
@@ -66,6 +66,8 @@ extension CurlOutbound {
                 seconds: Double(Monotonic.now() - begun) / 1e9)
         }
         outcome.repeats = max(0, transfer.sendingCount - 1)
+        outcome.begun = sent
+        outcome.wasSent = transfer.sendingCount > 0
         return outcome
     }
 
@@ -76,13 +78,18 @@ extension CurlOutbound {
         loop.abandon(transfer.easy, CURLE_ABORTED_BY_CALLBACK)
     }
 
-    /// Tells limits and circuit what a try showed.
+    /// Tells limits and circuit what a try showed, and then frees the ticket's place: nobody takes it before that is known.
     func learn(_ outcome: TryOutcome, _ ticket: Ticket, _ target: OutboundTarget, _ server: LimitedServer) {
         let now = Monotonic.now()
         if case .success(let response) = outcome.result {
             var hold: Int64?
             if case .answered(let status, let retryAfter) = outcome.ending, RateLimitSignals.meansCaller(status) { hold = retryAfter }
             hold = hold ?? RateLimitSignals.exhaustedMilliseconds(response.headers, now: clock.now()).map { $0 * 1_000_000 }
+            if response.status == 429, hold ?? 0 <= 0 {
+                hold = admissions[server]?.refused(ticket, sent: outcome.begun, now: now, random: entropy.next())
+            } else if response.status < 500, response.status != 429 {
+                admissions[server]?.accepted(ticket, sent: outcome.begun)
+            }
             if let hold, hold > 0 {
                 self.hold(target.connection, server, ticket.requestClass, nanoseconds: hold)
             }
@@ -101,6 +108,7 @@ extension CurlOutbound {
             isChanged = false
         }
         if isChanged == true { tellCircuit(target.connection) }
+        leave(ticket, server, wasSent: outcome.wasSent)
     }
 
     /// The request log's line and the observer's call.

@@ -22,7 +22,8 @@ import Testing
 
     @Test(arguments: [429, 502, 503, 504]) func passingTroubleIsRepeated(status: Int) async throws {
         // Without this one hiccup of a provider would fail a whole page.
-        let (result, count) = try await tries(get("/x")) { peer, _, number in peer.answer(number < 3 ? status : 200) }
+        // A 429 is waited out for seconds.
+        let (result, count) = try await tries(get("/x"), { peer, _, number in peer.answer(number < 3 ? status : 200) }, timeoutSeconds: 60)
         #expect(result.response?.status == 200)
         #expect(count == 3)
     }

@@ -21,6 +21,7 @@ struct RequestAdmission {
     private var touched: Set<ConnectionID> = []
     private var shared = LimitSet()
     private var sharedPauses: [String: Monotonic] = [:]
+    private var sharedBackoffs: [String: RefusalBackoff] = [:]
     private let keptSince: Monotonic?
 
     /// `keptSince`: see ``LimitSet``.
@@ -118,7 +119,10 @@ struct RequestAdmission {
     /// Ends the connection's pauses and those it shares; answers what they were of: classes, and whether shared.
     mutating func endPauses(_ connection: ConnectionID) -> [(requestClass: String, isShared: Bool)] {
         let own = lanes[connection]?.endPauses() ?? []
-        defer { sharedPauses = [:] }
+        defer {
+            sharedPauses = [:]
+            sharedBackoffs = [:]
+        }
         return own.map { ($0, false) } + sharedPauses.keys.map { ($0, true) }
     }
 
@@ -144,6 +148,22 @@ struct RequestAdmission {
         }
         lanes[connection]?.pause(requestClass, until: time)
         return false
+    }
+
+    /// The ticket's request, which went out at `sent`, was refused with a 429 that says nothing more: nanoseconds for which to hold back
+    /// what `pause` would; nil: as long as is known already.
+    mutating func refused(_ ticket: Ticket, sent: Monotonic, now: Monotonic, random: UInt64) -> Int64? {
+        guard !shared.concerns(ticket.requestClass) else {
+            return sharedBackoffs[ticket.requestClass, default: RefusalBackoff()].refused(sent: sent, now: now, random: random)
+        }
+        return lanes[ticket.connection]?.backoffs[ticket.requestClass, default: RefusalBackoff()].refused(
+            sent: sent, now: now, random: random)
+    }
+
+    /// The ticket's request, which went out at `sent`, was not refused.
+    mutating func accepted(_ ticket: Ticket, sent: Monotonic) {
+        sharedBackoffs[ticket.requestClass]?.accepted(sent: sent)
+        lanes[ticket.connection]?.backoffs[ticket.requestClass]?.accepted(sent: sent)
     }
 
     /// Drops a connection that has nothing under way and nothing that still counts.
