@@ -127,14 +127,16 @@ extension CurlOutbound {
         }
         observer?.exchanged(
             OutboundExchange(
-                provider: target.provider, connection: target.connection, requestClass: request.requestClass, status: status,
+                provider: target.provider, connection: target.connection,
+                requestClass: request.requestClass.map { target.http.declares($0) ? $0 : "other" }, status: status,
                 failure: failure?.status, seconds: Double(elapsed) / 1e9, waitedSeconds: Double(exchange.waited) / 1e9, bytes: bytes,
                 tries: exchange.tries))
         requestLog?.append(
             RequestLogEntry(
                 at: clock.now(), provider: target.provider, connection: target.connection, method: String(exchange.method.prefix(16)),
                 host: exchange.host, path: exchange.path, requestClass: request.requestClass, status: status, failure: failure?.status,
-                milliseconds: elapsed / 1_000_000, waitedMilliseconds: exchange.waited / 1_000_000, bytes: bytes, tries: exchange.tries))
+                reason: failure.map { String($0.message.prefix(400)) }, milliseconds: elapsed / 1_000_000,
+                waitedMilliseconds: exchange.waited / 1_000_000, bytes: bytes, tries: exchange.tries))
         guard logger.logLevel <= .debug else { return }
         logger.debug(
             "provider request",

@@ -127,6 +127,11 @@ public actor CurlOutbound: Outbound {
         case .success(let made): egress = made
         case .failure(let failure): return .failure(failure)
         }
+        if let place = RequestPlace(request.url, base: egress.base) {
+            // The credential that is known may not be in it either; one that cannot be had is none that a plugin has seen.
+            exchange.host = place.host
+            exchange.path = connections[target.connection]?.credentials.values.reduce(place.path) { $1.credential.mask.mask($0) } ?? place.path
+        }
         let server = LimitedServer(target.provider, origin: egress.origin.text)
         let spec = request.isAuthenticated ? target.credential : nil
         var opened: OpenedCredential?

@@ -58,7 +58,7 @@ final class PreparedRequest {
         headers.suppress("Expect")
         if !request.body.isEmpty, !given.contains("content-type") { headers.suppress("Content-Type") }
         if !given.contains("user-agent") { _ = headers.add(name: "User-Agent", value: configuration.userAgent) }
-        let path = logPath(target.url)
+        let path = RequestPlace.path(of: target.url)
         if let credential {
             guard credential.addHeaders(to: headers), credential.addQuery(to: target.url) else {
                 return .failure(
@@ -87,16 +87,6 @@ final class PreparedRequest {
         self.path = path
         host = target.origin.host
         label = "\(request.method) \(target.origin.host)\(path)\(policy.proxy.map { " by \($0.url)" } ?? "")"
-    }
-
-    /// Path, and names of query parameters with their values masked: a value may be a person's phone number.
-    private static func logPath(_ url: ParsedURL) -> String {
-        var text = url.part(CURLUPART_PATH) ?? "/"
-        if let query = url.part(CURLUPART_QUERY), !query.isEmpty {
-            text += "?"
-            text += query.split(separator: "&").map { $0.prefix { $0 != "=" } + "=***" }.joined(separator: "&")
-        }
-        return text.utf8.count <= 512 ? text : String(text.prefix(500)) + "..."
     }
 
     /// Sets everything on a fresh handle that does not change between tries.

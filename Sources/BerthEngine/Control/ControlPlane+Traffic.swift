@@ -36,7 +36,7 @@ extension ControlPlane {
                 RequestView(
                     at: entry.at, connection: entry.connection.description, provider: entry.provider.text, method: entry.method,
                     host: entry.host, path: entry.path, request_class: entry.requestClass, status: entry.status,
-                    failure: entry.failure?.rawValue, duration_seconds: Double(entry.milliseconds) / 1000,
+                    failure: entry.failure?.rawValue, reason: entry.reason, duration_seconds: Double(entry.milliseconds) / 1000,
                     waited_seconds: Double(entry.waitedMilliseconds) / 1000, bytes: entry.bytes, tries: entry.tries)
             }, next: page.next)
     }

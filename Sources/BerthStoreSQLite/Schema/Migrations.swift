@@ -109,6 +109,8 @@ enum Migrations {
         DROP TABLE rate_limit;
         ALTER TABLE rate_limit_by_server RENAME TO rate_limit;
         """,
+        // Why there was no answer, in words.
+        "ALTER TABLE request ADD COLUMN reason TEXT",
     ]
 
     /// A database of something else gets no tables of ours; an empty one has none yet.
