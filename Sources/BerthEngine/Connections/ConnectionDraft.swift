@@ -78,10 +78,7 @@ struct ConnectionRules: Sendable {
             return
         }
         let trimmed = url.hasSuffix("/") ? String(url.dropLast()) : url
-        let rest = trimmed.hasPrefix("https://") ? trimmed.dropFirst(8) : trimmed.hasPrefix("http://") ? trimmed.dropFirst(7) : ""
-        if rest.isEmpty || rest.contains("@") || rest.contains("?") || rest.contains("#") || rest.contains(where: \.isWhitespace) {
-            problems.append("base_url: '\(url)' must be http:// or https:// with a host, without user, query or fragment")
-        }
+        if let problem = BaseURL.problem(trimmed) { problems.append("base_url: '\(url)' \(problem)") }
         connection.baseURL = trimmed
     }
 
@@ -128,6 +125,11 @@ struct ConnectionRules: Sendable {
         }
         for name in spec.fields where given[name] == nil || given[name]?.count == 0 {
             problems.append("credentials.\(name): is required for kind \(kind)")
+        }
+        for placement in spec.placements {
+            if case .query = placement.place { continue }
+            guard given[placement.field]?.withBytes({ $0.allSatisfy(HeaderBytes.allows) }) == false else { continue }
+            problems.append("credentials.\(placement.field): holds a line break or another control character, which no header carries")
         }
         connection.credentialKind = spec.kind
     }
