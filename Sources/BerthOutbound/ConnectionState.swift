@@ -21,6 +21,8 @@ struct ConnectionState {
     var budget = RetryBudget()
     /// What the provider's last failure was; for those who find the circuit open and would not learn why.
     var lastFailure: String?
+    /// Why the last request had no token; nil once one was had.
+    var tokenFailure: String?
 }
 
 extension CurlOutbound {
@@ -80,8 +82,11 @@ extension CurlOutbound {
     ) async -> Result<OpenedCredential, AttemptFailure> {
         guard let tokens else { return .failure(AttemptFailure(.internal, "nothing here gives tokens for kind \(spec.kind.rawValue)")) }
         switch await token(of: target.connection, spec, from: tokens, by: deadline) {
-        case .failure(let failure): return .failure(failure)
+        case .failure(let failure):
+            if failure.status != .cancelled { connections[target.connection]?.tokenFailure = failure.message }
+            return .failure(failure)
         case .success(let token):
+            connections[target.connection]?.tokenFailure = nil
             if let known = connections[target.connection]?.credentials[spec], known.token?.serial == token.serial { return .success(known) }
             let opened = OpenedCredential(credential: ConnectionCredential(spec, token: token.secret), token: token)
             connections[target.connection]?.credentials[spec] = opened

@@ -38,6 +38,9 @@ extension CurlOutbound: OutboundInspection {
     }
 
     /// See ``OutboundInspection``.
+    public func tokenFailures() -> [ConnectionID: String] { connections.compactMapValues(\.tokenFailure) }
+
+    /// See ``OutboundInspection``.
     public func longPauses() -> [ConnectionID: Double] {
         let now = Monotonic.now()
         return admissions.reduce(into: [:]) { found, entry in

@@ -12,6 +12,8 @@ public protocol OutboundInspection: Sendable {
     func openCircuits() async -> [ConnectionID: CircuitView]
     /// Closes a connection's circuit by hand, and ends the pauses that its provider asked for.
     func resetCircuit(of target: OutboundTarget) async
+    /// Connections whose last request had no token to go with, and why. Known since the daemon's start, until a token is had.
+    func tokenFailures() async -> [ConnectionID: String]
     /// Connections that were asked to wait for a minute or more, with the seconds left.
     func longPauses() async -> [ConnectionID: Double]
 }

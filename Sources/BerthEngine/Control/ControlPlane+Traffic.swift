@@ -62,6 +62,18 @@ extension ControlPlane {
             hint: "if that can't be right: berthctl connection reset-circuit \(connection.provider)/\(connection.name) ends it")
     }
 
+    /// Health parts of connections that look active and have no token: their token endpoint or the folder of grants fails.
+    func tokenParts() async -> [Health.Part] {
+        let failures = await outbound.tokenFailures()
+        return connections.directory.connections().compactMap { connection in
+            guard connection.status == .active, let why = failures[connection.id] else { return nil }
+            return Health.Part(
+                name: "token:\(connection.provider)/\(connection.name)", status: "degraded",
+                detail: "the last request had no token: \(why)",
+                hint: "each request tries again; berthctl connection check \(connection.provider)/\(connection.name) does so now")
+        }
+    }
+
     /// Health parts of circuits that are not closed, and of pauses that are long.
     func circuitParts() async -> [Health.Part] {
         let open = await outbound.openCircuits()
