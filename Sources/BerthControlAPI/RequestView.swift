@@ -12,7 +12,7 @@ public struct RequestView: Codable, Sendable {
     public var provider: String
     /// HTTP method.
     public var method: String
-    /// Where to; empty when it was refused before.
+    /// Where to, also of one that was not sent; empty when it names no host.
     public var host: String
     /// Path, values of query fields masked.
     public var path: String
@@ -22,6 +22,8 @@ public struct RequestView: Codable, Sendable {
     public var status: Int?
     /// Why there was no answer.
     public var failure: String?
+    /// The same in words.
+    public var reason: String?
     /// From call to answer, waiting and retries included.
     public var duration_seconds: Double
     /// Of that, waiting for limits.
@@ -35,7 +37,7 @@ public struct RequestView: Codable, Sendable {
     public init(
         at: Timestamp, connection: String, provider: String, method: String, host: String, path: String, request_class: String?,
         status: Int?,
-        failure: String?, duration_seconds: Double, waited_seconds: Double, bytes: Int, tries: Int
+        failure: String?, reason: String?, duration_seconds: Double, waited_seconds: Double, bytes: Int, tries: Int
     ) {
         self.at = at
         self.connection = connection
@@ -46,6 +48,7 @@ public struct RequestView: Codable, Sendable {
         self.request_class = request_class
         self.status = status
         self.failure = failure
+        self.reason = reason
         self.duration_seconds = duration_seconds
         self.waited_seconds = waited_seconds
         self.bytes = bytes

@@ -169,7 +169,7 @@ public enum SchemaCatalog {
         "Request": object(
             [
                 "at": time, "connection": string, "provider": string, "method": string, "host": string, "path": string,
-                "request_class": string,
+                "request_class": string, "reason": string,
                 "status": integer, "failure": string, "duration_seconds": of("number"), "waited_seconds": of("number"), "bytes": integer,
                 "tries": integer,
             ], required: ["at", "connection", "provider", "method", "host", "path", "duration_seconds", "waited_seconds", "bytes", "tries"]),

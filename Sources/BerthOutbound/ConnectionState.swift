@@ -1,7 +1,7 @@
 // What is remembered of a connection between its requests.
 
 public import BerthModel
-import BerthSeams
+public import BerthSeams
 import Logging
 
 /// A credential in the form requests take, and the token it is made of.
@@ -23,6 +23,8 @@ struct ConnectionState {
     var budget = RetryBudget()
     /// What the provider's last failure was; for those who find the circuit open and would not learn why.
     var lastFailure: String?
+    /// Why the last request had no token; nil once one was had.
+    var tokenFailure: String?
 }
 
 extension CurlOutbound {
@@ -40,12 +42,22 @@ extension CurlOutbound {
                     breaker: CircuitBreaker(
                         threshold: configuration.circuitThreshold, openNanoseconds: configuration.circuitOpenTime.nanoseconds))
             } else {
+                if connections[target.connection]?.egress.origin != egress.origin { forgetCircuit(target.connection) }
                 connections[target.connection]?.baseURL = target.baseURL
                 connections[target.connection]?.http = target.http
                 connections[target.connection]?.egress = egress
             }
             return egress
         }
+    }
+
+    /// It now goes to another server, of which the old one's failures say nothing.
+    private func forgetCircuit(_ connection: ConnectionID) {
+        guard let failures = connections[connection]?.breaker.failures, failures > 0 else { return }
+        connections[connection]?.breaker = CircuitBreaker(
+            threshold: configuration.circuitThreshold, openNanoseconds: configuration.circuitOpenTime.nanoseconds)
+        connections[connection]?.lastFailure = nil
+        tellCircuit(connection)
     }
 
     static func cutOff(_ target: OutboundTarget) -> AttemptFailure {
@@ -72,8 +84,11 @@ extension CurlOutbound {
     ) async -> Result<OpenedCredential, AttemptFailure> {
         guard let tokens else { return .failure(AttemptFailure(.internal, "nothing here gives tokens for kind \(spec.kind.rawValue)")) }
         switch await token(of: target.connection, spec, from: tokens, by: deadline) {
-        case .failure(let failure): return .failure(failure)
+        case .failure(let failure):
+            if failure.status != .cancelled { connections[target.connection]?.tokenFailure = failure.message }
+            return .failure(failure)
         case .success(let token):
+            connections[target.connection]?.tokenFailure = nil
             if let known = connections[target.connection]?.credentials[spec], known.token?.serial == token.serial { return .success(known) }
             let opened = OpenedCredential(credential: ConnectionCredential(spec, token: token.secret), token: token)
             connections[target.connection]?.credentials[spec] = opened
@@ -90,8 +105,9 @@ extension CurlOutbound {
     }
 
     /// Closes a connection's circuit by hand, and ends pauses that its provider asked for: who does so knows better.
-    public func resetCircuit(of connection: ConnectionID, _ provider: ProviderName) async {
-        await endPauses(connection, provider)
+    public func resetCircuit(of target: OutboundTarget) async {
+        let connection = target.connection
+        await endPauses(connection, LimitedServer(of: target))
         guard let state = connections[connection], state.breaker.failures > 0 else { return }
         connections[connection]?.breaker = CircuitBreaker(
             threshold: configuration.circuitThreshold, openNanoseconds: configuration.circuitOpenTime.nanoseconds)

@@ -21,13 +21,12 @@ struct Exchange {
 }
 
 extension CurlOutbound {
-    /// Sends and waits for the end; frees the ticket's place. Once, or on a new connection as well when a kept one was dead: that
+    /// Sends and waits for the end; the ticket keeps its place. Once, or on a new connection as well when a kept one was dead: that
     /// counts as a retry and is taken from the connection's budget, `repeatsMax` times.
     func attempt(
-        _ prepared: PreparedRequest, _ credential: ConnectionCredential?, _ ticket: Ticket, _ target: OutboundTarget, deadline: Monotonic,
-        begun: Monotonic, repeatsMax: Int
+        _ prepared: PreparedRequest, _ credential: ConnectionCredential?, _ ticket: Ticket, _ target: OutboundTarget,
+        _ server: LimitedServer, deadline: Monotonic, begun: Monotonic, repeatsMax: Int
     ) async -> TryOutcome {
-        let provider = target.provider
         guard let easy = loop.takeHandle() else { preconditionFailure("libcurl has no memory for a request") }
         prepared.apply(to: easy, timeoutNanoseconds: deadline - .now(), configuration: configuration)
         let transfer = Transfer(
@@ -38,14 +37,15 @@ extension CurlOutbound {
             policy: prepared.policy, approval: prepared.approval
         ) { count in
             if count > 0 {
-                guard prepared.isIdempotent, count <= repeatsMax, self.admissions[provider]?.hasRoom(ticket, now: .now()) != false,
+                guard prepared.isIdempotent, count <= repeatsMax, self.admissions[server]?.hasRoom(ticket, now: .now()) != false,
                     self.connections[target.connection]?.budget.withdraw() != false
                 else { return false }
             }
-            self.admissions[provider]?.sending(ticket, isFirst: count == 0, now: .now())
+            self.admissions[server]?.sending(ticket, isFirst: count == 0, now: .now())
             return true
         }
         running[ticket.id] = transfer
+        let sent = Monotonic.now()
         let code = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 transfer.await(with: continuation)
@@ -56,7 +56,6 @@ extension CurlOutbound {
             Task { await self.abandon(ticket.id) }
         }
         running[ticket.id] = nil
-        leave(ticket, provider, wasSent: transfer.sendingCount > 0)
         var outcome: TryOutcome
         // A proxy's refusal of a request in the clear looks like an answer; a provider has no such status.
         if code == CURLE_OK, transfer.status > 0, transfer.status != 407 || prepared.policy.proxy == nil {
@@ -67,6 +66,8 @@ extension CurlOutbound {
                 seconds: Double(Monotonic.now() - begun) / 1e9)
         }
         outcome.repeats = max(0, transfer.sendingCount - 1)
+        outcome.begun = sent
+        outcome.wasSent = transfer.sendingCount > 0
         return outcome
     }
 
@@ -77,15 +78,20 @@ extension CurlOutbound {
         loop.abandon(transfer.easy, CURLE_ABORTED_BY_CALLBACK)
     }
 
-    /// Tells limits and circuit what a try showed.
-    func learn(_ outcome: TryOutcome, _ ticket: Ticket, _ target: OutboundTarget) {
+    /// Tells limits and circuit what a try showed, and then frees the ticket's place: nobody takes it before that is known.
+    func learn(_ outcome: TryOutcome, _ ticket: Ticket, _ target: OutboundTarget, _ server: LimitedServer) {
         let now = Monotonic.now()
         if case .success(let response) = outcome.result {
             var hold: Int64?
-            if case .answered(let status, let retryAfter) = outcome.ending, status == 429 || status == 503 { hold = retryAfter }
+            if case .answered(let status, let retryAfter) = outcome.ending, RateLimitSignals.meansCaller(status) { hold = retryAfter }
             hold = hold ?? RateLimitSignals.exhaustedMilliseconds(response.headers, now: clock.now()).map { $0 * 1_000_000 }
+            if response.status == 429, hold ?? 0 <= 0 {
+                hold = admissions[server]?.refused(ticket, sent: outcome.begun, now: now, random: entropy.next())
+            } else if response.status < 500, response.status != 429 {
+                admissions[server]?.accepted(ticket, sent: outcome.begun)
+            }
             if let hold, hold > 0 {
-                self.hold(target.connection, target.provider, ticket.requestClass, nanoseconds: hold)
+                self.hold(target.connection, server, ticket.requestClass, nanoseconds: hold)
             }
         }
         let isChanged: Bool?
@@ -102,6 +108,7 @@ extension CurlOutbound {
             isChanged = false
         }
         if isChanged == true { tellCircuit(target.connection) }
+        leave(ticket, server, wasSent: outcome.wasSent)
     }
 
     /// The request log's line and the observer's call.
@@ -120,14 +127,16 @@ extension CurlOutbound {
         }
         observer?.exchanged(
             OutboundExchange(
-                provider: target.provider, connection: target.connection, requestClass: request.requestClass, status: status,
+                provider: target.provider, connection: target.connection,
+                requestClass: request.requestClass.map { target.http.declares($0) ? $0 : "other" }, status: status,
                 failure: failure?.status, seconds: Double(elapsed) / 1e9, waitedSeconds: Double(exchange.waited) / 1e9, bytes: bytes,
                 tries: exchange.tries))
         requestLog?.append(
             RequestLogEntry(
                 at: clock.now(), provider: target.provider, connection: target.connection, method: String(exchange.method.prefix(16)),
                 host: exchange.host, path: exchange.path, requestClass: request.requestClass, status: status, failure: failure?.status,
-                milliseconds: elapsed / 1_000_000, waitedMilliseconds: exchange.waited / 1_000_000, bytes: bytes, tries: exchange.tries))
+                reason: failure.map { String($0.message.prefix(400)) }, milliseconds: elapsed / 1_000_000,
+                waitedMilliseconds: exchange.waited / 1_000_000, bytes: bytes, tries: exchange.tries))
         guard logger.logLevel <= .debug else { return }
         logger.debug(
             "provider request",

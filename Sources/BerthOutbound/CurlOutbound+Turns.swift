@@ -15,70 +15,69 @@ enum Turn: Sendable {
 
 extension CurlOutbound {
     /// Waits until the limits let the ticket go, in turn.
-    func admit(_ ticket: Ticket, _ target: OutboundTarget, deadline: Monotonic) async -> Turn {
+    func admit(_ ticket: Ticket, _ target: OutboundTarget, _ server: LimitedServer, deadline: Monotonic) async -> Turn {
         let now = Monotonic.now()
-        let provider = target.provider
         // Each time, because the connection may have been forgotten meanwhile; cheap when nothing changed.
-        if admissions[provider] == nil { admissions[provider] = makeAdmission(provider) }
-        admissions[provider]?.configure(ticket.connection, target.http, now: now)
-        let estimate = admissions[provider]?.estimate(ticket, now: now) ?? now
+        if admissions[server] == nil { admissions[server] = makeAdmission(server) }
+        admissions[server]?.configure(ticket.connection, target.http, now: now)
+        let estimate = admissions[server]?.estimate(ticket, now: now) ?? now
         if estimate >= deadline { return .late(estimate - now) }
         if Task.isCancelled { return .cancelled }
         if turns.count >= configuration.maxWaiting { return .late(1_000_000_000) }
-        admissions[provider]?.enqueue(ticket)
-        pump(provider)
+        admissions[server]?.enqueue(ticket)
+        pump(server)
         if readyTurns.remove(ticket.id) != nil { return .go }
 
         let timer = loop.schedule(at: deadline) {
             // It waited for a free place, not for time, or the estimate would have refused it.
-            self.giveUp(ticket, provider, .late(1_000_000_000))
+            self.giveUp(ticket, server, .late(1_000_000_000))
         }
         defer { loop.unschedule(timer) }
         return await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 turns[ticket.id] = continuation
-                if Task.isCancelled { giveUp(ticket, provider, .cancelled) }
+                if Task.isCancelled { giveUp(ticket, server, .cancelled) }
             }
         } onCancel: {
-            Task { await self.giveUp(ticket, provider, .cancelled) }
+            Task { await self.giveUp(ticket, server, .cancelled) }
         }
     }
 
     /// Takes a waiting ticket out of its queue; nothing happens when its turn came already.
-    func giveUp(_ ticket: Ticket, _ provider: ProviderName, _ turn: Turn) {
-        guard admissions[provider]?.withdraw(ticket) == true else { return }
+    func giveUp(_ ticket: Ticket, _ server: LimitedServer, _ turn: Turn) {
+        guard admissions[server]?.withdraw(ticket) == true else { return }
         turns.removeValue(forKey: ticket.id)?.resume(returning: turn)
     }
 
     /// Lets go who may go, and sets a timer for who may go later.
-    func pump(_ provider: ProviderName) {
+    func pump(_ server: LimitedServer) {
         let now = Monotonic.now()
-        while let ticket = admissions[provider]?.next(now) {
+        while let ticket = admissions[server]?.next(now) {
             if let continuation = turns.removeValue(forKey: ticket.id) {
                 continuation.resume(returning: .go)
             } else {
                 readyTurns.insert(ticket.id)
             }
         }
-        writeClaims(provider, now)
-        let opening = admissions[provider]?.nextOpening(now)
-        if let known = admissionTimers[provider] {
+        writeClaims(server, now)
+        let opening = admissions[server]?.nextOpening(now)
+        if let known = admissionTimers[server] {
             if known.time == opening { return }
             loop.unschedule(known.id)
-            admissionTimers[provider] = nil
+            admissionTimers[server] = nil
         }
         guard let opening else { return }
         let id = loop.schedule(at: opening) {
-            self.admissionTimers[provider] = nil
-            self.pump(provider)
+            self.admissionTimers[server] = nil
+            self.pump(server)
         }
-        admissionTimers[provider] = (opening, id)
+        admissionTimers[server] = (opening, id)
     }
 
     /// The ticket is done.
-    func leave(_ ticket: Ticket, _ provider: ProviderName, wasSent: Bool) {
-        admissions[provider]?.finish(ticket, wasSent: wasSent)
-        pump(provider)
+    func leave(_ ticket: Ticket, _ server: LimitedServer, wasSent: Bool) {
+        admissions[server]?.finish(ticket, wasSent: wasSent)
+        pump(server)
     }
 
     /// Waits; ends early when the task is cancelled or the broker closes.
@@ -105,7 +104,7 @@ extension CurlOutbound {
         let marks = finalMarks()
         for continuation in turns.values { continuation.resume(returning: .closing) }
         turns.removeAll()
-        for provider in admissions.keys { admissions[provider] = RequestAdmission() }
+        for server in admissions.keys { admissions[server] = RequestAdmission() }
         for timer in admissionTimers.values { loop.unschedule(timer.id) }
         admissionTimers.removeAll()
         for id in Array(pauses.keys) { endPause(id) }

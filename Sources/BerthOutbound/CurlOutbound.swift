@@ -29,10 +29,12 @@ public actor CurlOutbound: Outbound {
     let policy: @Sendable (ConnectionID) -> EgressPolicy?
     /// When counts of an earlier life were taken up; nil: nothing is kept.
     var keptSince: Monotonic?
+    /// What an older version kept without saying of which server.
+    var unplacedMarks: [ProviderName: [RestoredMark]] = [:]
 
     var connections: [ConnectionID: ConnectionState] = [:]
-    var admissions: [ProviderName: RequestAdmission] = [:]
-    var admissionTimers: [ProviderName: (time: Monotonic, id: UInt64)] = [:]
+    var admissions: [LimitedServer: RequestAdmission] = [:]
+    var admissionTimers: [LimitedServer: (time: Monotonic, id: UInt64)] = [:]
     var turns: [UInt64: CheckedContinuation<Turn, Never>] = [:]
     var readyTurns: Set<UInt64> = []
     var pauses: [UInt64: CheckedContinuation<Void, Never>] = [:]
@@ -97,7 +99,7 @@ public actor CurlOutbound: Outbound {
             } else {
                 connections[connection]?.credentials = [:]
             }
-            admissions[state.provider]?.prune(connection, now: .now())
+            for server in admissions.keys where server.provider == state.provider { admissions[server]?.prune(connection, now: .now()) }
         }
         await endAnswers(.all, of: connection)
     }
@@ -126,6 +128,12 @@ public actor CurlOutbound: Outbound {
         case .success(let made): egress = made
         case .failure(let failure): return .failure(failure)
         }
+        if let place = RequestPlace(request.url, base: egress.base) {
+            // The credential that is known may not be in it either; one that cannot be had is none that a plugin has seen.
+            exchange.host = place.host
+            exchange.path = connections[target.connection]?.credentials.values.reduce(place.path) { $1.credential.mask.mask($0) } ?? place.path
+        }
+        let server = LimitedServer(target.provider, origin: egress.origin.text)
         let spec = request.isAuthenticated ? target.credential : nil
         var opened: OpenedCredential?
         if let spec {
@@ -155,24 +163,24 @@ public actor CurlOutbound: Outbound {
             }
             let asked = Monotonic.now()
             let ticket = Ticket(id: takeID(), connection: target.connection, requestClass: request.requestClass ?? "")
-            let turn = await admit(ticket, target, deadline: deadline)
+            let turn = await admit(ticket, target, server, deadline: deadline)
             exchange.waited += Monotonic.now() - asked
             switch turn {
             case .go: break
             case .late(let wait):
-                let pauseEnd = admissions[target.provider]?.pauseEnd(ticket, now: asked) ?? asked
+                let pauseEnd = admissions[server]?.pauseEnd(ticket, now: asked) ?? asked
                 return last ?? .failure(Self.throttled(prepared.label, wait, isPaused: pauseEnd >= deadline))
             case .cancelled: return .failure(AttemptFailure(.cancelled, "\(prepared.label): cancelled"))
             case .closing: return .failure(Self.closing)
             }
             // It may have been disconnected while this one waited its turn: then not even an unauthenticated request goes out.
             guard policy(target.connection) != nil else {
-                leave(ticket, target.provider, wasSent: false)
+                leave(ticket, server, wasSent: false)
                 return last ?? .failure(Self.cutOff(target))
             }
             // Asked again: others may have opened it while this one waited its turn.
             if let wait = connections[target.connection]?.breaker.enter(ticket.id, .now()) {
-                leave(ticket, target.provider, wasSent: false)
+                leave(ticket, server, wasSent: false)
                 return last ?? .failure(Self.circuitOpen(target, wait, connections[target.connection]?.lastFailure))
             }
             // Its token may have run out while it waited its turn, or been renewed by others.
@@ -184,16 +192,16 @@ public actor CurlOutbound: Outbound {
                 case .success: break
                 case .failure(let failure):
                     connections[target.connection]?.breaker.leave(ticket.id)
-                    leave(ticket, target.provider, wasSent: false)
+                    leave(ticket, server, wasSent: false)
                     return last ?? .failure(failure)
                 }
             }
             exchange.tries += 1
             let outcome = await attempt(
-                prepared, opened?.credential, ticket, target, deadline: deadline, begun: exchange.begun,
+                prepared, opened?.credential, ticket, target, server, deadline: deadline, begun: exchange.begun,
                 repeatsMax: configuration.retry.maxTries - exchange.tries)
             exchange.tries += outcome.repeats
-            learn(outcome, ticket, target)
+            learn(outcome, ticket, target, server)
             // Only now: what was learned must stand before those who waited for this one's place go.
             let result = await hidden(outcome.result, opened?.credential.mask, of: target.connection)
             last = result

@@ -5,12 +5,14 @@ public import BerthSeams
 
 extension CurlOutbound: OutboundInspection {
     /// See ``OutboundInspection``.
-    public func traffic(of connection: ConnectionID, _ provider: ProviderName, _ http: PluginManifest.HTTP) -> ConnectionTraffic {
+    public func traffic(of target: OutboundTarget) -> ConnectionTraffic {
         let now = Monotonic.now()
+        let connection = target.connection
+        let server = LimitedServer(of: target)
         // Limits that nothing was sent under yet are shown all the same.
-        if admissions[provider] == nil { admissions[provider] = makeAdmission(provider) }
-        admissions[provider]?.configure(connection, http, now: now)
-        let views = admissions[provider]?.views(connection, now: now) ?? (limits: [], pauses: [:])
+        if admissions[server] == nil { admissions[server] = makeAdmission(server) }
+        admissions[server]?.configure(connection, target.http, now: now)
+        let views = admissions[server]?.views(connection, now: now) ?? (limits: [], pauses: [:])
         let circuit = connections[connection].map { view($0, now) }
         return ConnectionTraffic(
             circuit: circuit
@@ -36,10 +38,17 @@ extension CurlOutbound: OutboundInspection {
     }
 
     /// See ``OutboundInspection``.
+    public func tokenFailures() -> [ConnectionID: String] { connections.compactMapValues(\.tokenFailure) }
+
+    /// See ``OutboundInspection``.
     public func longPauses() -> [ConnectionID: Double] {
         let now = Monotonic.now()
-        return admissions.values.reduce(into: [:]) { found, admission in
-            for (id, left) in admission.pausesLeft(now) where left >= 60 { found[id] = max(found[id] ?? 0, left) }
+        return admissions.reduce(into: [:]) { found, entry in
+            for (id, left) in entry.value.pausesLeft(now) where left >= 60 {
+                // One that has gone to another server is not held back by what the old one asked for.
+                if let state = connections[id], state.egress.origin.text != entry.key.origin { continue }
+                found[id] = max(found[id] ?? 0, left)
+            }
         }
     }
 

@@ -34,8 +34,6 @@ public struct OutboundConfiguration: Sendable {
     public var circuitThreshold = 5
     /// Until an open circuit lets a probe through.
     public var circuitOpenTime: Duration = .seconds(60)
-    /// Limits that all connections of a provider share.
-    public var providerLimits: [ProviderName: [PluginManifest.RateLimit]] = [:]
     /// Hosts, addresses, proxy and authorities, where the broker is not told to ask by connection.
     public var egress = EgressPolicy()
     /// `User-Agent`, unless the plugin gives one.

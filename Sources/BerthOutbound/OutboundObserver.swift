@@ -35,7 +35,7 @@ public struct OutboundExchange: Sendable {
     public var provider: ProviderName
     /// Which connection.
     public var connection: ConnectionID
-    /// The manifest's class; nil: none.
+    /// The manifest's class, or `other` for any that it does not declare: those may be as many as the plugin likes; nil: none.
     public var requestClass: String?
     /// HTTP status; nil: no answer.
     public var status: Int?
@@ -49,4 +49,13 @@ public struct OutboundExchange: Sendable {
     public var bytes: Int
     /// Tries made; 0: never sent.
     public var tries: Int
+
+    /// Whether the provider, or the way to it, had its say: not where the request was refused, had no token or no turn, or was given up.
+    public var isSent: Bool {
+        switch failure {
+        case nil: true
+        case .remoteDown, .timeout: tries > 0
+        default: false
+        }
+    }
 }

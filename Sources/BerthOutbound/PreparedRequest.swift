@@ -42,6 +42,7 @@ final class PreparedRequest {
         let headers = HeaderList()
         let own = credential?.headerNames ?? []
         var given: Set<String> = []
+        var hasKey = false
         for (name, value) in request.headers {
             let lower = name.lowercased()
             if own.contains(lower) || HeaderList.ignored.contains(lower) { continue }
@@ -50,12 +51,14 @@ final class PreparedRequest {
                 return denied("the header '\(lower.prefix(64))' has a name or value that HTTP does not allow")
             }
             given.insert(lower)
+            // The draft's value is a quoted string; one that holds nothing is no key, and the provider sees each try as a new request.
+            if lower == "idempotency-key" { hasKey = hasKey || value.contains { !" \t\"".contains($0) } }
         }
         // "Name:" makes libcurl leave out what it would add by itself.
         headers.suppress("Expect")
         if !request.body.isEmpty, !given.contains("content-type") { headers.suppress("Content-Type") }
         if !given.contains("user-agent") { _ = headers.add(name: "User-Agent", value: configuration.userAgent) }
-        let path = logPath(target.url)
+        let path = RequestPlace.path(of: target.url)
         if let credential {
             guard credential.addHeaders(to: headers), credential.addQuery(to: target.url) else {
                 return .failure(
@@ -65,7 +68,7 @@ final class PreparedRequest {
         return .success(
             PreparedRequest(
                 request, target, headers, egress.policy, path: credential.map { $0.mask.mask(path) } ?? path,
-                hasKey: given.contains("idempotency-key")))
+                hasKey: hasKey))
     }
 
     private init(
@@ -84,16 +87,6 @@ final class PreparedRequest {
         self.path = path
         host = target.origin.host
         label = "\(request.method) \(target.origin.host)\(path)\(policy.proxy.map { " by \($0.url)" } ?? "")"
-    }
-
-    /// Path, and names of query parameters with their values masked: a value may be a person's phone number.
-    private static func logPath(_ url: ParsedURL) -> String {
-        var text = url.part(CURLUPART_PATH) ?? "/"
-        if let query = url.part(CURLUPART_QUERY), !query.isEmpty {
-            text += "?"
-            text += query.split(separator: "&").map { $0.prefix { $0 != "=" } + "=***" }.joined(separator: "&")
-        }
-        return text.utf8.count <= 512 ? text : String(text.prefix(500)) + "..."
     }
 
     /// Sets everything on a fresh handle that does not change between tries.

@@ -13,6 +13,10 @@ struct TryOutcome {
     var health: Health
     /// How often libcurl sent the request again by itself, on another connection.
     var repeats = 0
+    /// When it was about to go out.
+    var begun = Monotonic.never
+    /// Whether any of it went out.
+    var wasSent = false
 
     enum Health { case good, bad, unknown }
 

@@ -4,14 +4,16 @@ public import BerthModel
 
 /// The broker's state, by connection.
 public protocol OutboundInspection: Sendable {
-    /// Circuit, limits and pauses of a connection now; `http` is its plugin's.
-    func traffic(of connection: ConnectionID, _ provider: ProviderName, _ http: PluginManifest.HTTP) async -> ConnectionTraffic
+    /// Circuit, limits and pauses of a connection now, at the target's server.
+    func traffic(of target: OutboundTarget) async -> ConnectionTraffic
     /// The rules that a connection's requests keep to; nil when there is no such connection.
     func egress(of connection: ConnectionID) async -> EgressView?
     /// Circuits that are not closed.
     func openCircuits() async -> [ConnectionID: CircuitView]
     /// Closes a connection's circuit by hand, and ends the pauses that its provider asked for.
-    func resetCircuit(of connection: ConnectionID, _ provider: ProviderName) async
+    func resetCircuit(of target: OutboundTarget) async
+    /// Connections whose last request had no token to go with, and why. Known since the daemon's start, until a token is had.
+    func tokenFailures() async -> [ConnectionID: String]
     /// Connections that were asked to wait for a minute or more, with the seconds left.
     func longPauses() async -> [ConnectionID: Double]
 }

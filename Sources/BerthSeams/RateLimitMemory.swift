@@ -30,15 +30,18 @@ public struct RateLimitMark: Sendable, Hashable {
     public struct Key: Sendable, Hashable {
         /// Which provider.
         public var provider: ProviderName
-        /// Which connection; nil: a limit that all connections of the provider share.
+        /// At which server, as `https://host:port`; empty: kept by a version that did not tell servers apart.
+        public var origin: String
+        /// Which connection; nil: a limit that all connections to the server share.
         public var connection: ConnectionID?
         /// The class; empty: all.
         public var requestClass: String
         /// The limit's window; 0: a pause.
         public var windowSeconds: Int
         /// A key.
-        public init(provider: ProviderName, connection: ConnectionID?, requestClass: String, windowSeconds: Int) {
+        public init(provider: ProviderName, origin: String, connection: ConnectionID?, requestClass: String, windowSeconds: Int) {
             self.provider = provider
+            self.origin = origin
             self.connection = connection
             self.requestClass = requestClass
             self.windowSeconds = windowSeconds

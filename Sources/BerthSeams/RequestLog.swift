@@ -20,9 +20,9 @@ public struct RequestLogEntry: Sendable, Hashable {
     public var connection: ConnectionID
     /// `GET`...
     public var method: String
-    /// The host it went to; empty when it was refused before that was known.
+    /// The host it went to, or should have; empty when it names none.
     public var host: String
-    /// Path, and names of query fields with their values masked.
+    /// Path, and names of query fields with their values masked, and names that may be none.
     public var path: String
     /// Class of the manifest.
     public var requestClass: String?
@@ -30,6 +30,8 @@ public struct RequestLogEntry: Sendable, Hashable {
     public var status: Int?
     /// Why there was none; nil: there was.
     public var failure: AttemptStatus?
+    /// The same in words, as the plugin's caller read them; nil: there was an answer, or it was logged by an older version.
+    public var reason: String?
     /// From call to answer, waiting and retries included.
     public var milliseconds: Int64
     /// Of that, waiting for limits.
@@ -41,7 +43,7 @@ public struct RequestLogEntry: Sendable, Hashable {
     /// All parts.
     public init(
         at: Timestamp, provider: ProviderName, connection: ConnectionID, method: String, host: String, path: String, requestClass: String?,
-        status: Int?, failure: AttemptStatus?, milliseconds: Int64, waitedMilliseconds: Int64, bytes: Int, tries: Int
+        status: Int?, failure: AttemptStatus?, reason: String? = nil, milliseconds: Int64, waitedMilliseconds: Int64, bytes: Int, tries: Int
     ) {
         self.at = at
         self.provider = provider
@@ -52,6 +54,7 @@ public struct RequestLogEntry: Sendable, Hashable {
         self.requestClass = requestClass
         self.status = status
         self.failure = failure
+        self.reason = reason
         self.milliseconds = milliseconds
         self.waitedMilliseconds = waitedMilliseconds
         self.bytes = bytes

@@ -51,7 +51,8 @@ import Testing
         func request(_ isFull: Bool) -> RequestView {
             RequestView(
                 at: time, connection: "c", provider: "p", method: "GET", host: "h", path: "/", request_class: isFull ? "k" : nil,
-                status: isFull ? 200 : nil, failure: isFull ? "f" : nil, duration_seconds: 1, waited_seconds: 0, bytes: 1, tries: 1)
+                status: isFull ? 200 : nil, failure: isFull ? "f" : nil, reason: isFull ? "r" : nil,
+                duration_seconds: 1, waited_seconds: 0, bytes: 1, tries: 1)
         }
         return [
             ("Problem", problem, Problem(BerthError(.invalid, "a"))), ("Status", status, status),

@@ -87,6 +87,23 @@ extension Ctl {
             #expect(requests[2].body.contains("\"schedule\":\"every 5m\""))
         }
 
+        @Test func aSecretAmongTheArgumentsIsWarnedOf() async throws {
+            // Would break: docs/guarantees.md P5, by a command that says nothing.
+            let daemon = try ScriptedDaemon { _ in ScriptedDaemon.json("{}") }
+            let literal = try await Berthctl.run(
+                ["connection", "set-credentials", "main", "--credential", "token=s3cret-77"], socket: daemon.path)
+            #expect(literal.status == 0 && literal.errors.contains("@FILE") && literal.errors.contains("@-"))
+            #expect(!literal.errors.contains("s3cret-77"))
+            let piped = try await Berthctl.run(
+                ["connection", "set-credentials", "main", "--credential", "token=@-"], socket: daemon.path, input: "s3cret-78\n")
+            #expect(piped.status == 0 && piped.errors.isEmpty)
+            #expect(daemon.requests.map(\.body).joined().contains("s3cret-78"))
+            let twice = try await Berthctl.run(
+                ["connection", "set-credentials", "main", "--credential", "username=@-", "--credential", "password=@-"], socket: daemon.path,
+                input: "a\n")
+            #expect(twice.status == 64 && daemon.requests.count == 2)
+        }
+
         @Test func completionScripts() async throws {
             // Would break: completion.
             for (shell, words) in [("bash", "complete -"), ("zsh", "#compdef berthctl"), ("fish", "complete -c 'berthctl'")] {

@@ -78,10 +78,26 @@ import Testing
         for _ in 0..<5 { _ = await broker.send(get("/x"), for: target(server.url)) }
         #expect(await broker.send(get("/x"), for: target(server.url)).failure?.status == .remoteDown)
         status.withLock { $0 = 200 }
-        await broker.resetCircuit(of: connectionID(), target(server.url).provider)
+        await broker.resetCircuit(of: target(server.url))
         #expect(await broker.send(get("/x"), for: target(server.url)).response?.status == 200)
         await broker.close()
         server.stop()
+    }
+
+    @Test func anotherServerBeginsWithAClosedOne() async throws {
+        // Without it who mends a wrong base_url would go on reading of the old server's failures for a minute.
+        let dead = try ScriptedServer { peer, _, _ in peer.answer(500) }
+        let alive = try ScriptedServer { peer, _, _ in peer.answer(200) }
+        let observer = Observations()
+        let broker = try outbound(observer: observer)
+        for _ in 0..<5 { _ = await broker.send(get("/x"), for: target(dead.url)) }
+        // Another path of the same server is the same server.
+        #expect(await broker.send(get("/x"), for: target(dead.url + "/v2")).failure?.status == .remoteDown)
+        #expect(await broker.send(get("/x"), for: target(alive.url)).response?.status == 200)
+        #expect(observer.circuits.map(\.state) == [.open, .closed])
+        await broker.close()
+        dead.stop()
+        alive.stop()
     }
 
     @Test func theProvidersRefusalsDoNotOpenIt() async throws {

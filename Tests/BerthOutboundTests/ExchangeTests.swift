@@ -3,6 +3,7 @@
 import BerthModel
 import BerthSeams
 import Foundation
+import Logging
 import Testing
 
 @testable import BerthOutbound
@@ -150,14 +151,43 @@ import Testing
         let broker = try outbound(observer: observer)
         var request = get("/x")
         request.requestClass = "reports"
-        _ = await broker.send(request, for: target(server.url))
-        _ = await broker.send(get("ftp://x/"), for: target(server.url))
+        let target = target(server.url) { $0.rateLimits = [.init(requests: 100, windowSeconds: 1, requestClass: "reports")] }
+        _ = await broker.send(request, for: target)
+        _ = await broker.send(get("ftp://x/"), for: target)
+        // A plugin may make up as many as it likes.
+        request.requestClass = "made up"
+        _ = await broker.send(request, for: target)
+        server.stop()
+        _ = await broker.send(ProviderRequest(method: "POST", url: "/"), for: target)
         let seen = observer.exchanges
-        #expect(seen.map(\.status) == [200, nil])
-        #expect(seen.map(\.tries) == [2, 0])
+        #expect(seen.map(\.status) == [200, nil, 200, nil])
+        #expect(seen.map(\.isSent) == [true, false, true, true])
+        #expect(seen[2].requestClass == "other")
+        #expect(seen.map(\.tries).prefix(3) == [2, 0, 1])
         #expect(seen[0].bytes == 5)
         #expect(seen[0].requestClass == "reports")
         #expect(seen[1].failure == .denied)
+        await broker.close()
+    }
+
+    @Test func theLogTellsWhereAndWhyAndNothingOfPeople() async throws {
+        // Without the place and the reason an operator sees that something was refused and not what; a bare number where a name
+        // should be is somebody's.
+        let server = try ScriptedServer { peer, _, _ in peer.answer(200) }
+        let store = LoggedRequests()
+        let log = RequestLog(store: store, logger: .init(label: "test"))
+        let broker = try outbound(requestLog: log)
+        let key = CredentialSpec(kind: .apiKey, placements: [.init(field: "token", place: .header("X-Key"))])
+        let elsewhere = "https://elsewhere.example/v1?filter%5Bfrom%5D=1&15551234567&a%40b.example=1&_page[size]=2"
+        _ = await broker.send(get(elsewhere), for: target(server.url))
+        _ = await broker.send(get("/secret"), for: target(server.url, credential: key))
+        _ = await broker.send(get("/x?n15551234567=1"), for: target(server.url))
+        await log.flush()
+        let entries = store.all
+        #expect(entries.map(\.host) == ["elsewhere.example", "127.0.0.1", "127.0.0.1"])
+        #expect(entries.map(\.path) == ["/v1?filter%5Bfrom%5D=***&***=***&***=***&_page[size]=***", "/secret", "/x?***=***"])
+        #expect(entries.map(\.failure) == [.denied, .authDenied, nil])
+        #expect(entries[0].reason?.contains("allowed_hosts") == true && entries[1].reason?.isEmpty == false && entries[2].reason == nil)
         await broker.close()
         server.stop()
     }

@@ -43,6 +43,16 @@ final class Observations: OutboundObserver {
     func circuitChanged(_ circuit: CircuitStatus) { kept.withLock { $0.circuits.append(circuit) } }
 }
 
+/// The log of requests in memory.
+final class LoggedRequests: RequestLogStore {
+    private let kept = Mutex<[RequestLogEntry]>([])
+    var all: [RequestLogEntry] { kept.withLock { $0 } }
+    func logRequests(_ entries: [RequestLogEntry]) async throws(BerthError) { kept.withLock { $0 += entries } }
+    func requestLog(_ filter: RequestLogFilter, page: PageRequest) async throws(BerthError) -> Page<RequestLogEntry> {
+        Page(items: all, next: nil)
+    }
+}
+
 let provider = ProviderName("acme")!
 
 func connectionID(_ number: UInt64 = 1) -> ConnectionID {
@@ -51,7 +61,7 @@ func connectionID(_ number: UInt64 = 1) -> ConnectionID {
 
 func outbound(
     _ secrets: [String: String] = [:], observer: Observations? = nil, limits: (any RateLimitStore)? = nil,
-    clock: any WallClock = SystemTime(), _ change: (inout OutboundConfiguration) -> Void = { _ in }
+    clock: any WallClock = SystemTime(), requestLog: RequestLog? = nil, _ change: (inout OutboundConfiguration) -> Void = { _ in }
 ) throws -> CurlOutbound {
     var configuration = OutboundConfiguration()
     configuration.retry.baseDelay = .milliseconds(2)
@@ -59,7 +69,7 @@ func outbound(
     change(&configuration)
     return try CurlOutbound(
         secrets: MemorySecrets(secrets), configuration: configuration, clock: clock, entropy: SystemBits(),
-        logger: Logger(label: "test"), observer: observer, limits: limits)
+        logger: Logger(label: "test"), observer: observer, limits: limits, requestLog: requestLog)
 }
 
 func target(

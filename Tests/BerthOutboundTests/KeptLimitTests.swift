@@ -27,6 +27,17 @@ final class MarkStore: RateLimitStore {
             return boot?.began ?? believed
         }
     }
+    /// As an older version kept them.
+    func forgetServers() {
+        kept.withLock { kept in
+            let marks = kept.values
+            kept = [:]
+            for var mark in marks {
+                mark.key.origin = ""
+                kept[mark.key] = mark
+            }
+        }
+    }
     /// As if the machine had been started again.
     func reboot() { boot.withLock { $0 = ("another", Timestamp(milliseconds: 0)) } }
 }
@@ -54,15 +65,16 @@ final class MarkStore: RateLimitStore {
         var number: UInt64 = 0
         for life in 0...kills {
             let death = life == kills ? end : now + Int64(next(UInt64(end) / UInt64(kills + 1) * 2))
-            var machine = RequestAdmission(keptSince: at(now), now: at(now))
+            var machine = RequestAdmission(keptSince: at(now))
             for (connection, entry) in disk {
-                var memory = entry.kept.sent.map { SentRequests(age: $0.age + (now - entry.written) * 1_000_000, count: $0.count) }
-                memory.append(SentRequests(age: 0, count: entry.kept.ahead))
-                machine.remember(
-                    .init(
-                        provider: provider, connection: connection, requestClass: entry.kept.requestClass,
-                        windowSeconds: entry.kept.windowSeconds),
-                    memory, now: at(now))
+                let key = RateLimitMark.Key(
+                    provider: provider, origin: "https://a:443", connection: connection, requestClass: entry.kept.requestClass,
+                    windowSeconds: entry.kept.windowSeconds)
+                let sent = entry.kept.sent.map {
+                    RateLimitMark.Sent(at: Timestamp(milliseconds: entry.written - $0.age / 1_000_000), count: $0.count)
+                }
+                let mark = RateLimitMark(key: key, sent: sent, ahead: entry.kept.ahead, until: Timestamp(milliseconds: .max))
+                machine.remember(RestoredMark(mark, keptNow: Timestamp(milliseconds: now), now: at(now)))
             }
             for id in ids {
                 machine.configure(id, http, now: at(now))
@@ -232,6 +244,56 @@ final class MarkStore: RateLimitStore {
         _ = await broker.send(get("/y"), for: target(server.url) { $0.rateLimits = limits })
         #expect(server.seen.count == 2)
         await broker.close()
+        server.stop()
+    }
+
+    private func paused(_ broker: CurlOutbound, _ number: UInt64, _ url: String, _ limits: [PluginManifest.RateLimit]) async -> Bool {
+        await broker.send(get("/x"), for: target(url, connection: connectionID(number)) { $0.rateLimits = limits }).failure?.status
+            == .throttled
+    }
+
+    @Test func aServerOfOnesOwnHoldsNobodyElseBack() async throws {
+        // Without it one workspace's server, which its base_url names, silences the provider's connections of all others for a day.
+        let evil = try ScriptedServer { peer, _, _ in peer.answer(429, ["Retry-After": "86400"]) }
+        let good = try ScriptedServer { peer, _, _ in peer.answer(200) }
+        let limits = [PluginManifest.RateLimit(requests: 1000, windowSeconds: 60, scope: .provider)]
+        let store = MarkStore()
+        var broker = try outbound(limits: store)
+        try await broker.restoreLimits()
+        #expect(await paused(broker, 1, evil.url, limits) == false)
+        #expect(await paused(broker, 2, evil.url, limits))
+        #expect(await paused(broker, 3, good.url, limits) == false)
+        await broker.close()
+        broker = try outbound(limits: store)
+        try await broker.restoreLimits()
+        #expect(await paused(broker, 2, evil.url, limits))
+        #expect(await paused(broker, 3, good.url, limits) == false)
+        // Who goes to another server leaves the pause behind, and so do the words of it.
+        #expect(await paused(broker, 1, good.url, limits) == false)
+        #expect(await broker.longPauses().keys.sorted { $0.description < $1.description } == [connectionID(2)])
+        let there = target(evil.url, connection: connectionID(2)) { $0.rateLimits = limits }
+        #expect(await broker.traffic(of: there).pauses.keys.map(\.self) == [""])
+        await broker.resetCircuit(of: there)
+        #expect(await broker.traffic(of: there).pauses.isEmpty)
+        await broker.close()
+        evil.stop()
+        good.stop()
+    }
+
+    @Test func whatWasKeptWithoutAServerHoldsAtEach() async throws {
+        // Without it the upgrade would be the way to a second window of a daily limit, or past a pause.
+        let server = try ScriptedServer { peer, _, _ in peer.answer(200) }
+        let store = MarkStore()
+        let limits = [PluginManifest.RateLimit(requests: 40, windowSeconds: 86_400, scope: .provider)]
+        let first = try outbound(limits: store)
+        try await first.restoreLimits()
+        #expect(await exhaust(first, server.url, limits, requests: 30) == 30)
+        await first.close()
+        store.forgetServers()
+        let second = try outbound(limits: store)
+        try await second.restoreLimits()
+        #expect(await exhaust(second, server.url, limits, requests: 30) == 10)
+        await second.close()
         server.stop()
     }
 

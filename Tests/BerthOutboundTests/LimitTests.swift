@@ -18,7 +18,7 @@ import Testing
 
     /// Runs callers against the machine with time by hand; returns when each was sent, by connection.
     private func simulate(
-        _ limits: [PluginManifest.RateLimit], shared: [PluginManifest.RateLimit] = [], connections: Int, callers: Int, seed: UInt64,
+        _ limits: [PluginManifest.RateLimit], connections: Int, callers: Int, seed: UInt64,
         until end: Int64
     ) -> [(time: Int64, connection: Int)] {
         var random = seed
@@ -28,7 +28,7 @@ import Testing
             random ^= random << 17
             return random % below
         }
-        var machine = RequestAdmission(shared: shared)
+        var machine = RequestAdmission()
         let ids = (0..<connections).map { connectionID(UInt64($0 + 1)) }
         for id in ids { machine.configure(id, http(limits), now: at(0)) }
         var sent: [(Int64, Int)] = []
@@ -78,7 +78,7 @@ import Testing
 
     @Test func twelveConnectionsShareAProvidersLimit() {
         // Without a shared limit twelve connections would send twelve times what the provider allows.
-        let sent = simulate([], shared: [.init(requests: 100, windowSeconds: 60)], connections: 12, callers: 100, seed: 9, until: 60_000)
+        let sent = simulate([.init(requests: 100, windowSeconds: 60, scope: .provider)], connections: 12, callers: 100, seed: 9, until: 60_000)
         let times = sent.map(\.time)
         for index in times.indices where index >= 100 { #expect(times[index] - times[index - 100] >= 60_000) }
         #expect(times.count >= 95 && times.count <= 100)

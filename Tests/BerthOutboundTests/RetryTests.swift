@@ -22,7 +22,8 @@ import Testing
 
     @Test(arguments: [429, 502, 503, 504]) func passingTroubleIsRepeated(status: Int) async throws {
         // Without this one hiccup of a provider would fail a whole page.
-        let (result, count) = try await tries(get("/x")) { peer, _, number in peer.answer(number < 3 ? status : 200) }
+        // A 429 is waited out for seconds.
+        let (result, count) = try await tries(get("/x"), { peer, _, number in peer.answer(number < 3 ? status : 200) }, timeoutSeconds: 60)
         #expect(result.response?.status == 200)
         #expect(count == 3)
     }
@@ -72,6 +73,14 @@ import Testing
         #expect(count == 3)
     }
 
+    @Test(arguments: ["", " ", "\"\""]) func anEmptyIdempotencyKeyIsNone(key: String) async throws {
+        // Without it a plugin whose order has no number yet would buy three times.
+        var keyed = ProviderRequest(method: "POST", url: "/buy", body: [1])
+        keyed.headers = [("Idempotency-Key", key)]
+        let (_, count) = try await tries(keyed) { peer, _, _ in peer.answer(503) }
+        #expect(count == 1)
+    }
+
     @Test func aPostOnADyingKeptConnectionIsSentOnce() async throws {
         // Without the check before each sending libcurl itself repeats a request when a kept connection dies.
         let server = try ScriptedServer { peer, request, _ in request.method == "GET" ? peer.answer(200) : false }
@@ -106,7 +115,7 @@ import Testing
         let target = target(server.url) { $0.rateLimits = [] }
         for _ in 0..<12 {
             #expect(await broker.send(get("/first"), for: target).response?.status == 200)
-            await broker.resetCircuit(of: connectionID(), target.provider)
+            await broker.resetCircuit(of: target)
             _ = await broker.send(get("/x"), for: target)
         }
         // One each, the ten retries saved up, and a fifth of one for each of 24 requests.
@@ -170,7 +179,7 @@ import Testing
         #expect(await broker.longPauses().keys.map(\.description) == [connectionID().description])
         #expect(await broker.send(get("/x"), for: target(server.url, connection: connectionID(2))).response?.status == 429)
         // An operator who knows better need not wait.
-        await broker.resetCircuit(of: connectionID(), target(server.url).provider)
+        await broker.resetCircuit(of: target(server.url))
         #expect(await broker.send(get("/x"), for: target(server.url)).response?.status == 429)
         #expect(server.seen.count == 3)
         await broker.close()
@@ -244,6 +253,8 @@ import Testing
         #expect(exhausted([("ratelimit", "\"default\";r=0;t=9")]) == 9_000)
         #expect(exhausted([("ratelimit", "\"default\";r=5;t=9")]) == nil)
         #expect(exhausted([("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "30")]) == nil)
+        #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "Wed, 04 Mar 2026 10:00:30 GMT")]) == 30_000)
+        #expect(exhausted([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "2026-03-04T10:00:30Z")]) == 30_000)
         #expect(exhausted([("x-ratelimit-remaining", "0")]) == nil)
         // Without bounds one header would end the daemon, and every next one that goes on where it stopped.
         let far = (name: "date", value: "Sun, 06 Nov 300000000 08:49:37 GMT")
@@ -252,5 +263,38 @@ import Testing
         let soon = ("retry-after", "Wed, 04 Mar 2026 10:00:30 GMT")
         #expect(RateLimitSignals.retryAfterMilliseconds([soon, far], now: now) == 30_000)
         #expect(CacheDirectives.freshSeconds([("expires", far.value), far], now: now) == 0)
+    }
+
+    @Test func ofSeveralPoliciesTheLongestPauseCounts() {
+        // Without it a daily limit that is used up would be asked again after the second of the limit named beside it.
+        let now = Timestamp("2026-03-04T10:00:00.000Z")!
+        func exhausted(_ lines: String...) -> Int64? {
+            RateLimitSignals.exhaustedMilliseconds(lines.map { ("ratelimit", $0) }, now: now)
+        }
+        #expect(exhausted(#""daily";r=0;t=3600, "burst";r=9;t=1"#) == 3_600_000)
+        #expect(exhausted(#""burst";r=9;t=1,"daily";r=0;t=3600"#) == 3_600_000)
+        #expect(exhausted(#""daily";r=0;t=3600, "burst";r=0;t=1"#) == 3_600_000)
+        #expect(exhausted(#""daily";r=0;t=3600"#, #""burst";r=9;t=1"#) == 3_600_000)
+        #expect(exhausted(#""a;r=0;t=3000, b";r=50;t=1"#) == nil)
+        #expect(exhausted(#""a\"";r=0 ; t=9"#) == 9000)
+        #expect(exhausted(#""day";r=0, "burst";r=9;t=5"#) == nil)
+        #expect(exhausted("limit=100", "remaining=0", "reset=30") == 30_000)
+        #expect(exhausted(#""unfinished;r=0;t=9"#) == nil)
+        let both = [("ratelimit", #""burst";r=0;t=1"#), ("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "60")]
+        #expect(RateLimitSignals.exhaustedMilliseconds(both, now: now) == 60_000)
+        // The longest that can be read: an empty one says nothing.
+        #expect(RateLimitSignals.retryAfterMilliseconds([("retry-after", ""), ("retry-after", "600")], now: now) == 600_000)
+        #expect(RateLimitSignals.retryAfterMilliseconds([("retry-after", "600"), ("retry-after", "1")], now: now) == 600_000)
+    }
+
+    @Test(arguments: [(403, true), (413, true), (500, true), (502, true), (202, false), (301, false), (404, false), (409, false)])
+    func whatRetryAfterIsSaidOf(status: Int, isHeldBack: Bool) async throws {
+        // Without it a provider that refuses with 403 would be asked on, or one record that is not ready yet stop a connection.
+        let server = try ScriptedServer { peer, _, _ in peer.answer(status, ["Retry-After": "600"]) }
+        let broker = try outbound()
+        #expect(await broker.send(get("/x"), for: target(server.url)).response?.status == status)
+        #expect(await broker.send(get("/x"), for: target(server.url)).failure?.status == (isHeldBack ? .throttled : nil))
+        await broker.close()
+        server.stop()
     }
 }

@@ -7,18 +7,6 @@ import Foundation
 import Testing
 
 @Suite struct EntityNameTests {
-    private func python(_ script: String, _ path: String) throws -> String {
-        let process = Process()
-        let pipe = Pipe()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = ["python3", "-c", "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\n" + script, path]
-        process.standardOutput = pipe
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return String(decoding: data, as: UTF8.self)
-    }
-
     private func entity(_ name: String, _ field: String) -> EntityDefinition {
         EntityDefinition(name: EntityName(name)!, fields: [FieldDefinition(field, .string, isIndexed: true)])
     }
@@ -37,7 +25,8 @@ import Testing
             """
             d.executescript('DROP INDEX "index_bid$x$y"; ALTER TABLE entity_bid$x RENAME TO entity_bid_x; '
                             'CREATE INDEX entity_bid_x_y ON entity_bid_x ("y") WHERE "y" IS NOT NULL; '
-                            'DROP INDEX index_call$status; CREATE INDEX entity_call_status ON entity_call ("status"); DROP TABLE boot; PRAGMA user_version=5')
+                            'DROP INDEX index_call$status; CREATE INDEX entity_call_status ON entity_call ("status"); DROP TABLE boot; '
+                            'ALTER TABLE request DROP COLUMN reason; PRAGMA user_version=5')
             """, fixture.path)
         let again = try await fixture.open()
         try await again.define([entity("bid_x", "y"), entity("call_status", "x"), entity("bid", "x_y")])

@@ -76,3 +76,16 @@ final class StoreFixture: Sendable {
             trigger: .manual, status: .queued, since: nil, until: clock.now(), createdAt: clock.now())
     }
 }
+
+/// Runs a script in which `d` is the database; answers what it printed.
+func python(_ script: String, _ path: String) throws -> String {
+    let process = Process()
+    let pipe = Pipe()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["python3", "-c", "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\n" + script, path]
+    process.standardOutput = pipe
+    try process.run()
+    let data = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return String(decoding: data, as: UTF8.self)
+}

@@ -3,6 +3,7 @@
 import BerthModel
 import BerthSeams
 import BerthStoreSQLite
+import Foundation
 import Testing
 
 @Suite struct TrafficTests {
@@ -12,24 +13,50 @@ import Testing
         // Without this a restart would count from nothing, or forever.
         let fixture = try StoreFixture()
         let now = fixture.clock.now()
-        let own = RateLimitMark.Key(provider: ringba, connection: fixture.connection, requestClass: "reports", windowSeconds: 60)
-        let shared = RateLimitMark.Key(provider: ringba, connection: nil, requestClass: "", windowSeconds: 3600)
+        let own = RateLimitMark.Key(
+            provider: ringba, origin: "https://a:443", connection: fixture.connection, requestClass: "reports", windowSeconds: 60)
+        let shared = RateLimitMark.Key(provider: ringba, origin: "https://a:443", connection: nil, requestClass: "", windowSeconds: 3600)
+        var elsewhere = shared
+        elsewhere.origin = "https://b:443"
         let sent = [RateLimitMark.Sent(at: now, count: 3), .init(at: now.adding(seconds: 1), count: 2)]
         do {
             let store = try await fixture.open()
             try await store.keepLimits([
                 RateLimitMark(key: own, sent: [], ahead: 9, until: now.adding(seconds: 60)),
                 RateLimitMark(key: shared, sent: sent, ahead: 4, until: now.adding(seconds: 7200)),
+                RateLimitMark(key: elsewhere, sent: [], ahead: 5, until: now.adding(seconds: 60)),
             ])
             try await store.keepLimits([RateLimitMark(key: own, sent: sent, ahead: 0, until: now.adding(seconds: 60))])
             await store.close()
         }
         let store = try await fixture.open()
         let kept = try await store.keptLimits(now: now)
-        #expect(kept.count == 2)
+        #expect(kept.count == 3)
         #expect(kept.first { $0.key == own } == RateLimitMark(key: own, sent: sent, ahead: 0, until: now.adding(seconds: 60)))
         #expect(kept.first { $0.key == shared }?.ahead == 4)
         #expect(try await store.keptLimits(now: now.adding(seconds: 60)).map(\.key) == [shared])
+        await store.close()
+    }
+
+    @Test func countsOfAnOlderVersionBelongToNoServerAndEnd() async throws {
+        // Without it the upgrade would forget what counts; or what a killed daemon had claimed would count at every start for a year.
+        let fixture = try StoreFixture()
+        await (try await fixture.open()).close()
+        _ = try python(
+            """
+            d.executescript('DROP TABLE rate_limit; CREATE TABLE rate_limit (provider TEXT NOT NULL, connection TEXT NOT NULL, '
+                            'class TEXT NOT NULL, window INTEGER NOT NULL, sent TEXT NOT NULL, ahead INTEGER NOT NULL, until INTEGER '
+                            'NOT NULL, PRIMARY KEY (provider, connection, class, window)) WITHOUT ROWID; '
+                            'ALTER TABLE request DROP COLUMN reason; PRAGMA user_version=8')
+            d.execute("INSERT INTO rate_limit VALUES ('ringba', '', '', 3600, '1000:3', 4, 99000000000000)")
+            d.execute("INSERT INTO rate_limit VALUES ('ringba', '', 'reports', 0, '', 0, 99000000000000)")
+            d.commit()
+            """, fixture.path)
+        let store = try await fixture.open()
+        let kept = try await store.keptLimits(now: Timestamp(milliseconds: 0)).sorted { $0.until < $1.until }
+        #expect(kept.map(\.key.origin) == ["", ""] && kept.map(\.ahead) == [4, 0] && kept[0].sent.map(\.count) == [3])
+        let end = Int64(Date().timeIntervalSince1970 * 1000) + 3_700_000
+        #expect(kept[0].until.milliseconds < end && kept[1].until.milliseconds == 99_000_000_000_000)
         await store.close()
     }
 

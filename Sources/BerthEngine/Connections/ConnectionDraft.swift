@@ -78,10 +78,7 @@ struct ConnectionRules: Sendable {
             return
         }
         let trimmed = url.hasSuffix("/") ? String(url.dropLast()) : url
-        let rest = trimmed.hasPrefix("https://") ? trimmed.dropFirst(8) : trimmed.hasPrefix("http://") ? trimmed.dropFirst(7) : ""
-        if rest.isEmpty || rest.contains("@") || rest.contains("?") || rest.contains("#") || rest.contains(where: \.isWhitespace) {
-            problems.append("base_url: '\(url)' must be http:// or https:// with a host, without user, query or fragment")
-        }
+        if let problem = BaseURL.problem(trimmed) { problems.append("base_url: '\(url)' \(problem)") }
         connection.baseURL = trimmed
     }
 
@@ -129,6 +126,11 @@ struct ConnectionRules: Sendable {
         }
         if spec.kind == .basic, given["username"]?.withBytes({ $0.contains(UInt8(ascii: ":")) }) == true {
             problems.append("credentials.username: has a colon, which HTTP Basic takes for the end of the name (RFC 7617)")
+        }
+        for placement in spec.placements {
+            if case .query = placement.place { continue }
+            guard given[placement.field]?.withBytes({ $0.allSatisfy(HeaderBytes.allows) }) == false else { continue }
+            problems.append("credentials.\(placement.field): holds a line break or another control character, which no header carries")
         }
         connection.credentialKind = spec.kind
     }

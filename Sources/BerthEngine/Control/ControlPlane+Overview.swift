@@ -63,6 +63,7 @@ extension ControlPlane {
             parts.append(part(of: connection))
         }
         parts += await circuitParts()
+        parts += await tokenParts()
         if let credentials = await credentialsPart() { parts.append(credentials) }
         return Health(parts: parts)
     }

@@ -7,7 +7,7 @@ import BerthSeams
 extension ControlPlane {
     public func resetCircuit(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView {
         let connection = try connections.find(id)
-        await outbound.resetCircuit(of: connection.id, connection.provider)
+        await outbound.resetCircuit(of: target(of: connection, host.manifest(of: connection.provider)))
         try await audit("connection.circuit_reset", caller, connection.id, "\(connection.provider)/\(connection.name)")
         return try await showConnection(id)
     }
@@ -36,7 +36,7 @@ extension ControlPlane {
                 RequestView(
                     at: entry.at, connection: entry.connection.description, provider: entry.provider.text, method: entry.method,
                     host: entry.host, path: entry.path, request_class: entry.requestClass, status: entry.status,
-                    failure: entry.failure?.rawValue, duration_seconds: Double(entry.milliseconds) / 1000,
+                    failure: entry.failure?.rawValue, reason: entry.reason, duration_seconds: Double(entry.milliseconds) / 1000,
                     waited_seconds: Double(entry.waitedMilliseconds) / 1000, bytes: entry.bytes, tries: entry.tries)
             }, next: page.next)
     }
@@ -44,7 +44,15 @@ extension ControlPlane {
     /// How a connection's requests fare now; nil without its plugin.
     func traffic(of connection: Connection) async -> ConnectionTraffic? {
         guard let manifest = host.manifest(of: connection.provider) else { return nil }
-        return await outbound.traffic(of: connection.id, connection.provider, manifest.http)
+        return await outbound.traffic(of: target(of: connection, manifest))
+    }
+
+    private func target(of connection: Connection, _ manifest: PluginManifest?) -> OutboundTarget {
+        let settings = manifest.map { InstanceFactory.effectiveSettings(connection.settings, $0) } ?? [:]
+        return OutboundTarget(
+            connection: connection.id, provider: connection.provider,
+            baseURL: manifest.map { InstanceFactory.baseURL(connection, $0, settings) } ?? connection.baseURL ?? "",
+            http: manifest?.http ?? PluginManifest.HTTP(), credential: nil)
     }
 
     private func pausePart(_ connection: Connection, _ seconds: Double) -> Health.Part {
@@ -52,6 +60,18 @@ extension ControlPlane {
             name: "limit:\(connection.provider)/\(connection.name)", status: "degraded",
             detail: "the provider asked not to be called for another \(Int(seconds.rounded(.up))) s",
             hint: "if that can't be right: berthctl connection reset-circuit \(connection.provider)/\(connection.name) ends it")
+    }
+
+    /// Health parts of connections that look active and have no token: their token endpoint or the folder of grants fails.
+    func tokenParts() async -> [Health.Part] {
+        let failures = await outbound.tokenFailures()
+        return connections.directory.connections().compactMap { connection in
+            guard connection.status == .active, let why = failures[connection.id] else { return nil }
+            return Health.Part(
+                name: "token:\(connection.provider)/\(connection.name)", status: "degraded",
+                detail: "the last request had no token: \(why)",
+                hint: "each request tries again; berthctl connection check \(connection.provider)/\(connection.name) does so now")
+        }
     }
 
     /// Health parts of circuits that are not closed, and of pauses that are long.

@@ -19,7 +19,7 @@ public final class EngineMetrics: Sendable {
     private let requestSeconds = MetricFamily(
         .histogram, "berth_provider_request_seconds", "Time of requests to providers.", labels: ["provider"], bounds: seconds)
     private let available = MetricFamily(
-        .gauge, "berth_provider_available", "1 when the last request got an answer below 500.", labels: ["provider"])
+        .gauge, "berth_provider_available", "1 when the last request that was sent got an answer below 500.", labels: ["provider"])
     private let lag = MetricFamily(
         .gauge, "berth_sync_lag_seconds", "Age of the newest data a stream has seen.", labels: ["connection", "stream"])
     private let syncRecords = MetricFamily(
@@ -53,9 +53,10 @@ public final class EngineMetrics: Sendable {
     func batchProcessed(provider: ProviderName, events: Int, took: Duration) {
         processing.observe(took.inSeconds, times: UInt64(events), [provider.text])
     }
-    /// A request to a provider ended; status 0 when no answer was had.
-    public func providerRequest(provider: String, endpoint: String, status: Int, seconds: Double) {
-        requests.add(1, [provider, endpoint, status == 0 ? "none" : String(status)])
+    /// A request to a provider ended; status 0 when no answer was had. One that was not sent tells nothing of the provider.
+    public func providerRequest(provider: String, endpoint: String, status: Int, seconds: Double, isSent: Bool) {
+        requests.add(1, [provider, endpoint, !isSent ? "unsent" : status == 0 ? "none" : String(status)])
+        guard isSent else { return }
         requestSeconds.observe(seconds, [provider])
         available.set(status > 0 && status < 500 ? 1 : 0, [provider])
     }

@@ -89,6 +89,11 @@ public struct PluginManifest: Sendable, Hashable {
         public var cache: Cache?
         /// Nothing allowed.
         public init() {}
+
+        /// Whether a limit or the cache names this request class. A plugin may send any other name with a request.
+        public func declares(_ requestClass: String) -> Bool {
+            rateLimits.contains { $0.requestClass == requestClass } || cache?.secondsByClass[requestClass] != nil
+        }
     }
 
     /// Answers of these request classes are kept and given again without a request.

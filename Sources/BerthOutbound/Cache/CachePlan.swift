@@ -31,13 +31,13 @@ enum CachePlan {
         guard !isRead || seconds != nil, !["OPTIONS", "PROPFIND", "REPORT"].contains(request.method) else { return }
         guard case .success(let place) = egress.resolve(request.url) else { return }
         let origin = "\(place.origin.scheme)://\(place.origin.host):\(place.origin.port)"
-        let path = place.url.part(CURLUPART_PATH) ?? "/"
+        let path = CachePath(place.url.part(CURLUPART_PATH) ?? "/")
         guard isRead, let seconds else {
-            self = .write(origin: origin, path: path)
+            self = .write(origin: origin, path: path.ended)
             return
         }
         let directives = CacheDirectives(request.headers)
-        guard request.body.isEmpty, !directives.isNoStore, !request.headers.contains(where: { Self.own.contains($0.name.lowercased()) })
+        guard !path.isAmbiguous, request.body.isEmpty, !directives.isNoStore, !request.headers.contains(where: { Self.own.contains($0.name.lowercased()) })
         else { return }
         var query = place.url.part(CURLUPART_QUERY) ?? ""
         // A link of the provider, followed by the plugin, has the masked credential in it.
@@ -50,7 +50,7 @@ enum CachePlan {
             Read(
                 key: ResponseCacheKey(
                     connection: target.connection, isAuthenticated: request.isAuthenticated, method: request.method, origin: origin,
-                    path: path, query: query),
+                    path: path.text, query: query),
                 freshSeconds: min(Int64(seconds), directives.maxAge ?? .max), isForced: directives.isNoCache || directives.maxAge == 0,
                 bytesMax: spec.maxMiB << 20))
     }

@@ -1,5 +1,6 @@
 // Request headers in libcurl's form, checked so that no value can begin another header, and wiped after use.
 
+import BerthModel
 import BerthSeams
 import CCurl
 import Glibc
@@ -19,7 +20,7 @@ final class HeaderList {
 
     /// Adds `name: value`; false when either holds what headers may not hold.
     func add(name: String, value: String) -> Bool {
-        guard Self.isToken(name), value.utf8.allSatisfy({ Self.isValueByte($0) }) else { return false }
+        guard Self.isToken(name), value.utf8.allSatisfy({ HeaderBytes.allows($0) }) else { return false }
         // libcurl's form for a header with an empty value; with a colon it would remove the header instead.
         return append(value.isEmpty ? "\(name);" : "\(name): \(value)")
     }
@@ -32,7 +33,7 @@ final class HeaderList {
             buffer[buffer.count - 1] = 0
             let isValid = secret.withBytes { bytes in
                 for (index, byte) in bytes.enumerated() {
-                    guard Self.isValueByte(byte) else { return false }
+                    guard HeaderBytes.allows(byte) else { return false }
                     buffer[prefix.utf8.count + index] = byte
                 }
                 return true
@@ -61,8 +62,6 @@ final class HeaderList {
                 }
             }
     }
-
-    private static func isValueByte(_ byte: UInt8) -> Bool { byte == 9 || (byte >= 32 && byte != 127) }
 
     /// Headers that libcurl or the host sets; a plugin's are refused because they could change where a message ends
     /// or how a connection is used. Lower case.

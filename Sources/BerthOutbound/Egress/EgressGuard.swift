@@ -21,9 +21,7 @@ struct EgressGuard {
         func refused(_ reason: String) -> Result<EgressGuard, AttemptFailure> {
             .failure(AttemptFailure(.denied, "base_url '\(base)' of \(target.connection) cannot be used: \(reason)"))
         }
-        guard !base.utf8.contains(where: { $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "#") || $0 <= 32 || $0 >= 127 }) else {
-            return refused("it must be scheme, host and path in ASCII, without query")
-        }
+        if let problem = BaseURL.problem(base) { return refused("it \(problem)") }
         let url: ParsedURL
         switch ParsedURL.parse(base) {
         case .success(let parsed): url = parsed

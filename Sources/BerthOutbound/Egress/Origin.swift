@@ -10,6 +10,8 @@ struct Origin: Hashable, Sendable {
     var host: String
     /// With the scheme's default filled in.
     var port: UInt16
+    /// `https://api.example.com:443`, the same for every spelling of one origin.
+    var text: String { "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 
     /// Of a parsed URL; nil with the reason when no request may go to such a URL at all.
     static func of(_ url: ParsedURL) -> Result<Origin, Refusal> {

@@ -19,63 +19,65 @@ extension CurlOutbound {
         let now = Monotonic.now()
         keptSince = now
         for mark in marks {
-            if admissions[mark.key.provider] == nil { admissions[mark.key.provider] = makeAdmission(mark.key.provider) }
-            if mark.key.windowSeconds == 0 {
-                let left = max(0, min(mark.until.milliseconds - kept.milliseconds, 86_400_000)) * 1_000_000
-                admissions[mark.key.provider]?.remember(pauseOf: mark.key, until: now + left)
-            } else {
-                var sent = mark.sent.map { SentRequests(age: max(0, kept.milliseconds - $0.at.milliseconds) * 1_000_000, count: $0.count) }
-                if mark.ahead > 0 { sent.append(SentRequests(age: 0, count: mark.ahead)) }
-                admissions[mark.key.provider]?.remember(mark.key, sent, now: now)
+            let restored = RestoredMark(mark, keptNow: kept, now: now)
+            guard !mark.key.origin.isEmpty else {
+                unplacedMarks[mark.key.provider, default: []].append(restored)
+                continue
             }
+            let server = LimitedServer(mark.key.provider, origin: mark.key.origin)
+            admissions[server, default: makeAdmission(server)].remember(restored)
         }
     }
 
-    /// An admission with the operator's own limits.
-    func makeAdmission(_ provider: ProviderName) -> RequestAdmission {
-        RequestAdmission(shared: configuration.providerLimits[provider] ?? [], keptSince: keptSince)
+    /// An admission that knows what was kept without a server: it may have been this one.
+    func makeAdmission(_ server: LimitedServer) -> RequestAdmission {
+        var admission = RequestAdmission(keptSince: keptSince)
+        for mark in unplacedMarks[server.provider] ?? [] { admission.remember(mark) }
+        return admission
     }
 
     /// Writes claims of those who wait, and lets them go after it.
-    func writeClaims(_ provider: ProviderName, _ now: Monotonic) {
-        guard let due = admissions[provider]?.claimsDue(now), !due.isEmpty else { return }
-        let marks = due.map { mark(provider, $0) }
+    func writeClaims(_ server: LimitedServer, _ now: Monotonic) {
+        guard let due = admissions[server]?.claimsDue(now), !due.isEmpty else { return }
+        let marks = due.map { mark(server, $0) }
         Task {
             // After the end the last marks stand: a claim written over them would count requests that never went.
             guard !isClosed else { return }
             await keep(marks)
-            for kept in due { admissions[provider]?.claim(kept) }
-            pump(provider)
+            for kept in due { admissions[server]?.claim(kept) }
+            pump(server)
         }
     }
 
     /// Holds a connection (and class) back, and remembers that beyond this process.
-    func hold(_ connection: ConnectionID, _ provider: ProviderName, _ requestClass: String, nanoseconds: Int64) {
-        let isShared = admissions[provider]?.pause(connection, requestClass: requestClass, until: .now() + nanoseconds) ?? false
+    func hold(_ connection: ConnectionID, _ server: LimitedServer, _ requestClass: String, nanoseconds: Int64) {
+        let isShared = admissions[server]?.pause(connection, requestClass: requestClass, until: .now() + nanoseconds) ?? false
         guard limitStore != nil, nanoseconds >= 1_000_000_000 else { return }
         let key = RateLimitMark.Key(
-            provider: provider, connection: isShared ? nil : connection, requestClass: requestClass, windowSeconds: 0)
+            provider: server.provider, origin: server.origin, connection: isShared ? nil : connection, requestClass: requestClass,
+            windowSeconds: 0)
         let mark = RateLimitMark(key: key, sent: [], ahead: 0, until: limitClock.now().adding(milliseconds: nanoseconds / 1_000_000 + 1))
         Task { await keep([mark]) }
     }
 
     /// Ends what `hold` began, also beyond this process.
-    func endPauses(_ connection: ConnectionID, _ provider: ProviderName) async {
-        let ended = admissions[provider]?.endPauses(connection) ?? []
+    func endPauses(_ connection: ConnectionID, _ server: LimitedServer) async {
+        let ended = admissions[server]?.endPauses(connection) ?? []
         guard !ended.isEmpty else { return }
         await keep(
             ended.map { pause in
                 let key = RateLimitMark.Key(
-                    provider: provider, connection: pause.isShared ? nil : connection, requestClass: pause.requestClass, windowSeconds: 0)
+                    provider: server.provider, origin: server.origin, connection: pause.isShared ? nil : connection,
+                    requestClass: pause.requestClass, windowSeconds: 0)
                 return RateLimitMark(key: key, sent: [], ahead: 0, until: limitClock.now())
             })
-        pump(provider)
+        pump(server)
     }
 
     /// Everything, for a regular end: nothing is claimed ahead any more.
     func finalMarks() -> [RateLimitMark] {
         let now = Monotonic.now()
-        return admissions.flatMap { provider, admission in admission.memory(now).map { mark(provider, $0) } }
+        return admissions.flatMap { server, admission in admission.memory(now).map { mark(server, $0) } }
     }
 
     /// Writes marks. A store that cannot write stops nobody: the limits hold as long as this process lives, and a store in
@@ -87,16 +89,36 @@ extension CurlOutbound {
         }
     }
 
-    private func mark(_ provider: ProviderName, _ kept: RequestAdmission.Kept) -> RateLimitMark {
+    private func mark(_ server: LimitedServer, _ kept: RequestAdmission.Kept) -> RateLimitMark {
         let now = limitClock.now()
         let limit = kept.limit
         return RateLimitMark(
             key: .init(
-                provider: provider, connection: kept.connection, requestClass: limit.requestClass, windowSeconds: limit.windowSeconds),
+                provider: server.provider, origin: server.origin, connection: kept.connection, requestClass: limit.requestClass,
+                windowSeconds: limit.windowSeconds),
             // Rounded to later: never too early by a part of a millisecond.
             sent: limit.sent.map { .init(at: now.adding(milliseconds: 1 - $0.age / 1_000_000), count: $0.count) }, ahead: limit.ahead,
             // What is claimed may go at any later time, so that only a next mark, or oblivion, ends it.
             until: limit.ahead > 0
                 ? now.adding(seconds: 400 * 86_400) : limit.sent.isEmpty ? now : now.adding(milliseconds: limit.length / 1_000_000 + 1))
+    }
+}
+
+/// A mark in this process's time.
+struct RestoredMark {
+    var key: RateLimitMark.Key
+    /// When the ages were told.
+    var at: Monotonic
+    var sent: [SentRequests]
+    /// Of a pause.
+    var pauseEnd: Monotonic
+
+    /// `keptNow` is `now` by the clock that marks are kept in.
+    init(_ mark: RateLimitMark, keptNow: Timestamp, now: Monotonic) {
+        key = mark.key
+        at = now
+        sent = mark.sent.map { SentRequests(age: max(0, keptNow.milliseconds - $0.at.milliseconds) * 1_000_000, count: $0.count) }
+        if mark.ahead > 0 { sent.append(SentRequests(age: 0, count: mark.ahead)) }
+        pauseEnd = now + max(0, min(mark.until.milliseconds - keptNow.milliseconds, 86_400_000)) * 1_000_000
     }
 }

@@ -1,4 +1,4 @@
-// Who may send next to one provider: limits per connection and class, limits all connections share, how many at
+// Who may send next to one provider at one server: limits per connection and class, limits all connections share, how many at
 // once, pauses the provider asked for, and turns that are fair. A pure state machine; CurlOutbound drives it.
 
 import BerthModel
@@ -12,7 +12,7 @@ struct Ticket: Hashable, Sendable {
     var requestClass: String
 }
 
-/// State of one provider. First come, first served within a connection and class; connections take turns.
+/// State of one server. First come, first served within a connection and class; connections take turns.
 struct RequestAdmission {
     private var lanes: [ConnectionID: RequestLane] = [:]
     /// Connections with somebody waiting, next turn first.
@@ -21,21 +21,16 @@ struct RequestAdmission {
     private var touched: Set<ConnectionID> = []
     private var shared = LimitSet()
     private var sharedPauses: [String: Monotonic] = [:]
-    /// Shared limits that no manifest declares.
-    private let ownLimits: [PluginManifest.RateLimit]
+    private var sharedBackoffs: [String: RefusalBackoff] = [:]
     private let keptSince: Monotonic?
 
-    /// `shared` holds for all connections together, beside the manifest's. `keptSince`: see ``LimitSet``.
-    init(shared: [PluginManifest.RateLimit] = [], keptSince: Monotonic? = nil, now: Monotonic = .now()) {
-        ownLimits = shared
-        self.keptSince = keptSince
-        self.shared.configure(shared, keptSince: keptSince, now: now)
-    }
+    /// `keptSince`: see ``LimitSet``.
+    init(keptSince: Monotonic? = nil) { self.keptSince = keptSince }
 
     /// Tells the connection's limits; what was sent before keeps counting when they change.
     mutating func configure(_ connection: ConnectionID, _ http: PluginManifest.HTTP, now: Monotonic) {
         guard lanes[connection, default: RequestLane()].configure(http, keptSince: keptSince, now: now) else { return }
-        shared.configure(ownLimits + http.rateLimits.filter { $0.scope == .provider }, keptSince: keptSince, now: now)
+        shared.configure(http.rateLimits.filter { $0.scope == .provider }, keptSince: keptSince, now: now)
     }
 
     /// When the ticket could go if nothing else came before it; at once when that is not after `now`.
@@ -124,7 +119,10 @@ struct RequestAdmission {
     /// Ends the connection's pauses and those it shares; answers what they were of: classes, and whether shared.
     mutating func endPauses(_ connection: ConnectionID) -> [(requestClass: String, isShared: Bool)] {
         let own = lanes[connection]?.endPauses() ?? []
-        defer { sharedPauses = [:] }
+        defer {
+            sharedPauses = [:]
+            sharedBackoffs = [:]
+        }
         return own.map { ($0, false) } + sharedPauses.keys.map { ($0, true) }
     }
 
@@ -150,6 +148,22 @@ struct RequestAdmission {
         }
         lanes[connection]?.pause(requestClass, until: time)
         return false
+    }
+
+    /// The ticket's request, which went out at `sent`, was refused with a 429 that says nothing more: nanoseconds for which to hold back
+    /// what `pause` would; nil: as long as is known already.
+    mutating func refused(_ ticket: Ticket, sent: Monotonic, now: Monotonic, random: UInt64) -> Int64? {
+        guard !shared.concerns(ticket.requestClass) else {
+            return sharedBackoffs[ticket.requestClass, default: RefusalBackoff()].refused(sent: sent, now: now, random: random)
+        }
+        return lanes[ticket.connection]?.backoffs[ticket.requestClass, default: RefusalBackoff()].refused(
+            sent: sent, now: now, random: random)
+    }
+
+    /// The ticket's request, which went out at `sent`, was not refused.
+    mutating func accepted(_ ticket: Ticket, sent: Monotonic) {
+        sharedBackoffs[ticket.requestClass]?.accepted(sent: sent)
+        lanes[ticket.connection]?.backoffs[ticket.requestClass]?.accepted(sent: sent)
     }
 
     /// Drops a connection that has nothing under way and nothing that still counts.
@@ -195,22 +209,17 @@ struct RequestAdmission {
         lanes.flatMap { connection, lane in lane.limits.memory(now).map { (connection, $0) } } + shared.memory(now).map { (nil, $0) }
     }
 
-    /// Takes up what counted before a restart; before or after `configure`.
-    mutating func remember(_ key: RateLimitMark.Key, _ sent: [SentRequests], now: Monotonic) {
-        if let connection = key.connection {
+    /// Takes up what counted, or was paused, before a restart; before or after `configure`.
+    mutating func remember(_ mark: RestoredMark) {
+        let key = mark.key
+        switch (key.connection, key.windowSeconds == 0) {
+        case (let connection?, true): lanes[connection, default: RequestLane()].pause(key.requestClass, until: mark.pauseEnd)
+        case (nil, true): sharedPauses[key.requestClass] = max(sharedPauses[key.requestClass] ?? mark.pauseEnd, mark.pauseEnd)
+        case (let connection?, false):
             lanes[connection, default: RequestLane()].limits.remember(
-                windowSeconds: key.windowSeconds, requestClass: key.requestClass, sent, now: now)
-        } else {
-            shared.remember(windowSeconds: key.windowSeconds, requestClass: key.requestClass, sent, now: now)
-        }
-    }
-
-    /// Takes up a pause from before a restart.
-    mutating func remember(pauseOf key: RateLimitMark.Key, until time: Monotonic) {
-        if let connection = key.connection {
-            lanes[connection, default: RequestLane()].pause(key.requestClass, until: time)
-        } else {
-            sharedPauses[key.requestClass] = max(sharedPauses[key.requestClass] ?? time, time)
+                windowSeconds: key.windowSeconds, requestClass: key.requestClass, mark.sent, now: mark.at)
+        case (nil, false):
+            shared.remember(windowSeconds: key.windowSeconds, requestClass: key.requestClass, mark.sent, now: mark.at)
         }
     }
 }

@@ -24,6 +24,8 @@ struct RequestLane {
     private var running = 0
     private var queues: [String: Queue] = [:]
     private(set) var pauses: [String: Monotonic] = [:]
+    /// Of connections that share no limit, by class.
+    var backoffs: [String: RefusalBackoff] = [:]
     private(set) var waitingCount = 0
 
     /// True when the manifest's limits changed.
@@ -104,7 +106,10 @@ struct RequestLane {
 
     /// Answers the classes they were of.
     mutating func endPauses() -> [String] {
-        defer { pauses = [:] }
+        defer {
+            pauses = [:]
+            backoffs = [:]
+        }
         return Array(pauses.keys)
     }
 

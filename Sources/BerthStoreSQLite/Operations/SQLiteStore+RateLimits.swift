@@ -9,7 +9,10 @@ extension SQLiteStore {
         guard !marks.isEmpty else { return }
         try await queue.write { writer in
             let insert = try writer.statement(
-                "INSERT OR REPLACE INTO rate_limit (provider, connection, class, window, sent, ahead, until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                """
+                INSERT OR REPLACE INTO rate_limit (provider, connection, class, window, sent, ahead, until, origin)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                """
             )
             for mark in marks {
                 insert.bind(1, mark.key.provider.text)
@@ -19,6 +22,7 @@ extension SQLiteStore {
                 insert.bind(5, mark.sent.map { "\($0.at.milliseconds):\($0.count)" }.joined(separator: " "))
                 insert.bind(6, Int64(mark.ahead))
                 insert.bind(7, mark.until.milliseconds)
+                insert.bind(8, mark.key.origin)
                 try insert.run()
             }
         }
@@ -31,7 +35,7 @@ extension SQLiteStore {
             try delete.run()
         }
         return try await read { database in
-            try ReadQuery("SELECT provider, connection, class, window, sent, ahead, until FROM rate_limit").all(database) { row in
+            try ReadQuery("SELECT provider, connection, class, window, sent, ahead, until, origin FROM rate_limit").all(database) { row in
                 let owner = row.text(1)
                 let connection = ConnectionID(owner)
                 let sent = row.text(4).split(separator: " ").compactMap { entry -> RateLimitMark.Sent? in
@@ -43,7 +47,9 @@ extension SQLiteStore {
                     sent.count == row.text(4).split(separator: " ").count
                 else { throw BerthError("store_corrupt", "a rate limit of '\(row.text(0))' is unreadable") }
                 return RateLimitMark(
-                    key: .init(provider: provider, connection: connection, requestClass: row.text(2), windowSeconds: Int(row.int64(3))),
+                    key: .init(
+                        provider: provider, origin: row.text(7), connection: connection, requestClass: row.text(2),
+                        windowSeconds: Int(row.int64(3))),
                     sent: sent, ahead: Int(row.int64(5)), until: Timestamp(milliseconds: row.int64(6)))
             }
         }

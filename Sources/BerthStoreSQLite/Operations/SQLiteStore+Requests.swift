@@ -10,8 +10,9 @@ extension SQLiteStore {
         try await queue.write { writer in
             let insert = try writer.statement(
                 """
-                INSERT INTO request (at, provider, connection, method, host, path, class, status, failure, milliseconds, waited, bytes, tries)
-                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+                INSERT INTO request (at, provider, connection, method, host, path, class, status, failure, milliseconds, waited, bytes, tries,
+                  reason)
+                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
                 """)
             for entry in entries {
                 insert.bind(1, entry.at.milliseconds)
@@ -27,6 +28,7 @@ extension SQLiteStore {
                 insert.bind(11, entry.waitedMilliseconds)
                 insert.bind(12, Int64(entry.bytes))
                 insert.bind(13, Int64(entry.tries))
+                insert.bind(14, entry.reason)
                 try insert.run()
             }
         }
@@ -37,7 +39,8 @@ extension SQLiteStore {
         return try await read { database in
             var query = ReadQuery(
                 """
-                SELECT at, provider, connection, method, host, path, class, status, failure, milliseconds, waited, bytes, tries, sequence
+                SELECT at, provider, connection, method, host, path, class, status, failure, milliseconds, waited, bytes, tries, sequence,
+                  reason
                 FROM request WHERE 1
                 """)
             if let connection = filter.connection { query.append(" AND connection = ?", connection.description) }
@@ -56,7 +59,8 @@ extension SQLiteStore {
                     at: Timestamp(milliseconds: row.int64(0)), provider: provider, connection: connection, method: row.text(3),
                     host: row.text(4),
                     path: row.text(5), requestClass: row.optionalText(6), status: row.optionalInt64(7).map { Int($0) },
-                    failure: row.optionalText(8).flatMap { AttemptStatus(rawValue: $0) }, milliseconds: row.int64(9),
+                    failure: row.optionalText(8).flatMap { AttemptStatus(rawValue: $0) }, reason: row.optionalText(14),
+                    milliseconds: row.int64(9),
                     waitedMilliseconds: row.int64(10), bytes: Int(row.int64(11)), tries: Int(row.int64(12)))
                 return (entry, row.int64(13))
             }

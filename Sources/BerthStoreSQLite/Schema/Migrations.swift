@@ -98,6 +98,19 @@ enum Migrations {
         .code(EntityTables.rename),
         // When the boot began that limits' times count from.
         "CREATE TABLE boot (id TEXT PRIMARY KEY, began INTEGER NOT NULL) WITHOUT ROWID",
+        // Counts belong to a server. Of those that are there nobody knows which: they hold at each, until their window is over. What was
+        // claimed would count until it is written over, which nobody does any more.
+        """
+        CREATE TABLE rate_limit_by_server (provider TEXT NOT NULL, origin TEXT NOT NULL, connection TEXT NOT NULL, class TEXT NOT NULL,
+          window INTEGER NOT NULL, sent TEXT NOT NULL, ahead INTEGER NOT NULL, until INTEGER NOT NULL,
+          PRIMARY KEY (provider, origin, connection, class, window)) WITHOUT ROWID;
+        INSERT INTO rate_limit_by_server SELECT provider, '', connection, class, window, sent, ahead,
+          CASE window WHEN 0 THEN until ELSE min(until, (CAST(strftime('%s', 'now') AS INTEGER) + window + 2) * 1000) END FROM rate_limit;
+        DROP TABLE rate_limit;
+        ALTER TABLE rate_limit_by_server RENAME TO rate_limit;
+        """,
+        // Why there was no answer, in words.
+        "ALTER TABLE request ADD COLUMN reason TEXT",
     ]
 
     /// A database of something else gets no tables of ours; an empty one has none yet.

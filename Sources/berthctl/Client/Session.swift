@@ -85,6 +85,16 @@ struct Session {
         return parts.isEmpty ? "" : "?" + parts.joined(separator: "&")
     }
 
+    /// A value that is secret: like `value`, with a word about arguments where it is given as text.
+    static func secret(_ text: String, option: String) throws -> String {
+        if !text.hasPrefix("@") {
+            tell(
+                "berthctl: \(option): a secret in an argument list can be read by other users of this machine and stays in the shell's history; "
+                    + "give @FILE, or @- for standard input")
+        }
+        return try value(text)
+    }
+
     /// A value given as text, or as `@FILE`, or `@-` for standard input; a trailing newline of a file is cut.
     static func value(_ text: String) throws -> String {
         guard text.hasPrefix("@") else { return text }
@@ -93,21 +103,26 @@ struct Session {
             throw Exit(
                 code: 66, message: "the file \(path) can't be read", hint: "secrets are read from files: --credential token=@/path/to/file")
         }
-        var value = String(decoding: data, as: UTF8.self)
+        guard var value = String(validating: data, as: UTF8.self) else {
+            throw Exit(code: 65, message: "what \(path == "-" ? "standard input" : path) holds is no text", hint: "secrets are given as UTF-8 text")
+        }
         while value.hasSuffix("\n") || value.hasSuffix("\r") { value.removeLast() }
         return value
     }
 
     /// `name=value` options as members.
-    static func members(_ pairs: [String], option: String) throws -> [String: JSONValue] {
+    static func members(_ pairs: [String], option: String, areSecret: Bool = false) throws -> [String: JSONValue] {
         var members: [String: JSONValue] = [:]
+        guard pairs.count(where: { $0.hasSuffix("=@-") }) < 2 else {
+            throw Exit.usage("\(option): standard input is read once; give @FILE for the others")
+        }
         for pair in pairs {
             guard let equals = pair.firstIndex(of: "="), equals > pair.startIndex else {
                 throw Exit.usage("\(option) \(pair): expected NAME=VALUE")
             }
-            let name = String(pair[..<equals])
+            let (name, text) = (String(pair[..<equals]), String(pair[pair.index(after: equals)...]))
             guard members[name] == nil else { throw Exit.usage("\(option) \(name) is given twice") }
-            members[name] = .string(try value(String(pair[pair.index(after: equals)...])))
+            members[name] = .string(try areSecret ? secret(text, option: "\(option) \(name)") : value(text))
         }
         return members
     }

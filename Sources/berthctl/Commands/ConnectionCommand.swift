@@ -28,11 +28,11 @@ struct ConnectionCommand: ParsableCommand {
         @Option(help: "Name, unique per provider and workspace.") var name: String = "main"
         @Option(help: "Overrides the provider's address (private deployments, mocks).") var baseURL: String?
         @Option(help: "Credential kind; default the plugin's first.") var credentialKind: String?
-        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE (or @- for standard input).") var credentials: [String] =
+        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE, or NAME=@- for standard input.") var credentials: [String] =
             []
         @Option(name: .customLong("setting"), help: "Setting as NAME=VALUE.") var settings: [String] = []
         @Option(help: "hmac, standard-webhooks, token, basic, plugin; default the plugin's.") var webhookScheme: String?
-        @Option(help: "Key deliveries are verified with, as @FILE; generated when left out.") var webhookSecret: String?
+        @Option(help: "Key deliveries are verified with, as @FILE or @-; generated when left out.") var webhookSecret: String?
         @Option(name: .customLong("allow-ip"), help: "Address or CIDR range that may send webhooks.") var allowIPs: [String] = []
         @Option(name: .customLong("schedule"), help: "STREAM=SCHEDULE, such as calls=\"every 5m\".") var schedules: [String] = []
 
@@ -43,12 +43,12 @@ struct ConnectionCommand: ParsableCommand {
                     "settings": .object(try Session.members(settings, option: "--setting")),
                 ]
                 if let baseURL { body["base_url"] = .string(baseURL) }
-                var fields = try Session.members(credentials, option: "--credential")
+                var fields = try Session.members(credentials, option: "--credential", areSecret: true)
                 if let credentialKind { fields["kind"] = .string(credentialKind) }
                 if !fields.isEmpty { body["credentials"] = .object(fields) }
                 var webhook: [String: JSONValue] = [:]
                 if let webhookScheme { webhook["scheme"] = .string(webhookScheme) }
-                if let webhookSecret { webhook["secret"] = .string(try Session.value(webhookSecret)) }
+                if let webhookSecret { webhook["secret"] = .string(try Session.secret(webhookSecret, option: "--webhook-secret")) }
                 if !allowIPs.isEmpty { webhook["allow_ips"] = .array(allowIPs.map { .string($0) }) }
                 if !webhook.isEmpty { body["webhook"] = .object(webhook) }
                 if !schedules.isEmpty {
@@ -95,12 +95,12 @@ struct ConnectionCommand: ParsableCommand {
         @OptionGroup var options: SessionOptions
         @Argument(help: "Id, name or provider/name.") var connection: String
         @Option(help: "Credential kind; default the connection's.") var credentialKind: String?
-        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE (or @- for standard input).") var credentials: [String] =
+        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE, or NAME=@- for standard input.") var credentials: [String] =
             []
 
         func run() throws {
             try Session.run(options) { session in
-                var fields = try Session.members(credentials, option: "--credential")
+                var fields = try Session.members(credentials, option: "--credential", areSecret: true)
                 if let credentialKind { fields["kind"] = .string(credentialKind) }
                 guard !fields.isEmpty else {
                     throw ValidationError("Give --credential NAME=@FILE for each field: berthctl plugin show PROVIDER lists them.")

@@ -104,6 +104,7 @@ struct RequestsCommand: ParsableCommand {
                     ("AT", "at"), ("PROVIDER", "provider"), ("CONNECTION", "connection"),
                     ("METHOD", "method"), ("HOST", "host"), ("PATH", "path"), ("STATUS", "status"),
                     ("FAILURE", "failure"), ("SECONDS", "duration_seconds"), ("WAITED", "waited_seconds"), ("TRIES", "tries"),
+                    ("REASON", "reason"),
                 ])
         }
     }
