@@ -64,7 +64,8 @@ enum ABIValues {
                 item: item,
                 AttemptFailure(
                     .invalidEvent,
-                    "a record of stream '\(name)' has an id of \(key.utf8.count) bytes; \(keyMax) are allowed, and none of them may be NUL"))
+                    "a record of stream '\(name)' has an id of \(key.utf8.count) bytes; \(keyMax) are allowed, and none of them may be NUL")
+            )
         }
         guard record.payload.len <= UInt64(payloadMax) else {
             return .refused(

@@ -131,7 +131,8 @@ public actor CurlOutbound: Outbound {
         if let place = RequestPlace(request.url, base: egress.base) {
             // The credential that is known may not be in it either; one that cannot be had is none that a plugin has seen.
             exchange.host = place.host
-            exchange.path = connections[target.connection]?.credentials.values.reduce(place.path) { $1.credential.mask.mask($0) } ?? place.path
+            exchange.path =
+                connections[target.connection]?.credentials.values.reduce(place.path) { $1.credential.mask.mask($0) } ?? place.path
         }
         let server = LimitedServer(target.provider, origin: egress.origin.text)
         let spec = request.isAuthenticated ? target.credential : nil

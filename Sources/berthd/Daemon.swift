@@ -163,7 +163,8 @@ struct Daemon {
         } else {
             services.insert(
                 contentsOf: [
-                    BackgroundService(name: "dispatcher") { await dispatcher.run() }, BackgroundService(name: "syncs") { await syncs.run() },
+                    BackgroundService(name: "dispatcher") { await dispatcher.run() },
+                    BackgroundService(name: "syncs") { await syncs.run() },
                     BackgroundService(name: "scheduler") { await scheduler.run() },
                 ], at: services.count - 3)
         }

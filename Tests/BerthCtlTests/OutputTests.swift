@@ -99,7 +99,8 @@ extension Ctl {
             #expect(piped.status == 0 && piped.errors.isEmpty)
             #expect(daemon.requests.map(\.body).joined().contains("s3cret-78"))
             let twice = try await Berthctl.run(
-                ["connection", "set-credentials", "main", "--credential", "username=@-", "--credential", "password=@-"], socket: daemon.path,
+                ["connection", "set-credentials", "main", "--credential", "username=@-", "--credential", "password=@-"],
+                socket: daemon.path,
                 input: "a\n")
             #expect(twice.status == 64 && daemon.requests.count == 2)
         }

@@ -78,7 +78,8 @@ import Testing
 
     @Test func twelveConnectionsShareAProvidersLimit() {
         // Without a shared limit twelve connections would send twelve times what the provider allows.
-        let sent = simulate([.init(requests: 100, windowSeconds: 60, scope: .provider)], connections: 12, callers: 100, seed: 9, until: 60_000)
+        let sent = simulate(
+            [.init(requests: 100, windowSeconds: 60, scope: .provider)], connections: 12, callers: 100, seed: 9, until: 60_000)
         let times = sent.map(\.time)
         for index in times.indices where index >= 100 { #expect(times[index] - times[index - 100] >= 60_000) }
         #expect(times.count >= 95 && times.count <= 100)

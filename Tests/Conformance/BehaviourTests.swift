@@ -56,7 +56,9 @@ extension Conformance {
             let rig = try await Rig.start(in: isolation, settings: "{\"total\":3,\"page\":1,\"size\":1048576}")
             let rows = PageKeeper()
             let failure = await rig.read(rows)
-            #expect(failure?.status == .invalidEvent && failure?.message.contains("fields of record 'row-0'") == true, "\(String(describing: failure))")
+            #expect(
+                failure?.status == .invalidEvent && failure?.message.contains("fields of record 'row-0'") == true,
+                "\(String(describing: failure))")
             #expect(await rows.count == 0)
             try await rig.end()
         }

@@ -19,7 +19,8 @@ public enum BaseURL {
             port = authority[end...].dropFirst().isEmpty ? nil : authority[end...].dropFirst()
         } else {
             let host = authority.prefix { $0 != ":" }
-            guard !host.isEmpty, host.allSatisfy({ $0.isLetter || $0.isNumber || "-._".contains($0) }), host.first != ".", host.last != "." else {
+            guard !host.isEmpty, host.allSatisfy({ $0.isLetter || $0.isNumber || "-._".contains($0) }), host.first != ".", host.last != "."
+            else {
                 return "must have a host of letters, digits, '-', '.' and '_', without a dot at an end"
             }
             port = host.endIndex == authority.endIndex ? nil : authority[host.endIndex...]

@@ -37,7 +37,8 @@ enum CachePlan {
             return
         }
         let directives = CacheDirectives(request.headers)
-        guard !path.isAmbiguous, request.body.isEmpty, !directives.isNoStore, !request.headers.contains(where: { Self.own.contains($0.name.lowercased()) })
+        guard !path.isAmbiguous, request.body.isEmpty, !directives.isNoStore,
+            !request.headers.contains(where: { Self.own.contains($0.name.lowercased()) })
         else { return }
         var query = place.url.part(CURLUPART_QUERY) ?? ""
         // A link of the provider, followed by the plugin, has the masked credential in it.

@@ -104,7 +104,9 @@ struct Session {
                 code: 66, message: "the file \(path) can't be read", hint: "secrets are read from files: --credential token=@/path/to/file")
         }
         guard var value = String(validating: data, as: UTF8.self) else {
-            throw Exit(code: 65, message: "what \(path == "-" ? "standard input" : path) holds is no text", hint: "secrets are given as UTF-8 text")
+            throw Exit(
+                code: 65, message: "what \(path == "-" ? "standard input" : path) holds is no text", hint: "secrets are given as UTF-8 text"
+            )
         }
         while value.hasSuffix("\n") || value.hasSuffix("\r") { value.removeLast() }
         return value

@@ -28,8 +28,9 @@ struct ConnectionCommand: ParsableCommand {
         @Option(help: "Name, unique per provider and workspace.") var name: String = "main"
         @Option(help: "Overrides the provider's address (private deployments, mocks).") var baseURL: String?
         @Option(help: "Credential kind; default the plugin's first.") var credentialKind: String?
-        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE, or NAME=@- for standard input.") var credentials: [String] =
-            []
+        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE, or NAME=@- for standard input.") var credentials:
+            [String] =
+                []
         @Option(name: .customLong("setting"), help: "Setting as NAME=VALUE.") var settings: [String] = []
         @Option(help: "hmac, standard-webhooks, token, basic, plugin; default the plugin's.") var webhookScheme: String?
         @Option(help: "Key deliveries are verified with, as @FILE or @-; generated when left out.") var webhookSecret: String?
@@ -95,8 +96,9 @@ struct ConnectionCommand: ParsableCommand {
         @OptionGroup var options: SessionOptions
         @Argument(help: "Id, name or provider/name.") var connection: String
         @Option(help: "Credential kind; default the connection's.") var credentialKind: String?
-        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE, or NAME=@- for standard input.") var credentials: [String] =
-            []
+        @Option(name: .customLong("credential"), help: "Secret field as NAME=@FILE, or NAME=@- for standard input.") var credentials:
+            [String] =
+                []
 
         func run() throws {
             try Session.run(options) { session in

@@ -14,7 +14,8 @@ struct MetricsBridge: IntakeObserver, OutboundObserver {
 
     func exchanged(_ exchange: OutboundExchange) {
         metrics.providerRequest(
-            provider: exchange.provider.text, endpoint: exchange.requestClass ?? "", status: exchange.status ?? 0, seconds: exchange.seconds,
+            provider: exchange.provider.text, endpoint: exchange.requestClass ?? "", status: exchange.status ?? 0,
+            seconds: exchange.seconds,
             isSent: exchange.isSent)
     }
 

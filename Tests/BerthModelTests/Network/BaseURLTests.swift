@@ -14,7 +14,8 @@ import Testing
 
     // Without these private deployments could not be named.
     @Test(arguments: [
-        "https://api.example.com", "http://127.0.0.1:8080", "https://[2001:db8::1]:8443/v1", "http://[::1]", "https://a_b.xn--bcher-kva.example/v1%20",
+        "https://api.example.com", "http://127.0.0.1:8080", "https://[2001:db8::1]:8443/v1", "http://[::1]",
+        "https://a_b.xn--bcher-kva.example/v1%20",
         "HTTPS://API.example", "http://a:65535", "https://host",
     ]) func takes(text: String) { #expect(BaseURL.problem(text) == nil) }
 }
