@@ -115,7 +115,14 @@ private func hostCheckpoint(
 
 private func hostReply(_: UnsafeMutableRawPointer?, operation: berth_operation, json: berth_plugin_slice) -> Int32 {
     call(operation) { entry throws(ContractViolation) in
-        entry.delegate.reply(try ABIValues.bytes(json, "a reply", max: ABIValues.payloadMax))
+        guard json.len <= UInt64(ABIValues.payloadMax) || json.len > UInt64(ABIValues.bodyMax) else {
+            // As large as what a provider answered: no defect of the plugin, but nothing to hand on.
+            entry.refuse(
+                nil,
+                AttemptFailure(.internal, "the result takes \(json.len) bytes; \(ABIValues.payloadMax) are allowed: ask for less of it"))
+            return .internal
+        }
+        return entry.delegate.reply(try ABIValues.bytes(json, "a reply", max: ABIValues.payloadMax))
     }
 }
 

@@ -196,6 +196,15 @@ extension Conformance {
             #expect(echo.records.map(\.externalID) == ["key-1"])
             let other = await rig.runtime.perform(ActionRequest(name: "other", input: [], idempotencyKey: "k"), for: rig.instance)
             #expect(throws: AttemptFailure(.notFound, "no such number", remoteStatus: 503, remoteCode: "E42")) { try other.get() }
+            // Large because the provider's answer is: no broken contract, of which three put a plugin out of work.
+            guard
+                case .failure(let large) = await rig.runtime.perform(
+                    ActionRequest(name: "large", input: [], idempotencyKey: "l"), for: rig.instance)
+            else {
+                Issue.record("a result of more than 1 MiB passed")
+                return
+            }
+            #expect(large.status == .internal && large.message.contains("1048577 bytes; 1048576 are allowed"), "\(large)")
             #expect(try await rig.runtime.checkCredentials(for: rig.instance).get() == Array("{\"ok\":true}".utf8))
             let denied = try await Rig.start(
                 in: isolation, outbound: ScriptedOutbound { _ in .success(ProviderResponse(status: 401, headers: [], body: [])) })

@@ -166,6 +166,13 @@ class Answers(Losses):
         self.assertEqual(len(self.provider.renewals()), 1)
         self.assertEqual(self.files("*.reply*"), [])
 
+    def test_a_folder_that_is_gone_is_made_again(self):
+        # Would break: no connection gets a token until somebody restarts the daemon.
+        self.connected()
+        shutil.rmtree(self.folder / "state/grants")
+        self.works()
+        self.assertEqual((self.folder / "state/grants").stat().st_mode & 0o777, 0o700)
+
     def test_a_kill_and_a_consent_that_fails(self):
         # Would break: the failed consent's exchange deletes the answer on which the connection lives.
         self.connected()

@@ -30,7 +30,11 @@ struct ExchangeFiles: Sendable {
         let path = path(connection, .lock)
         let end = ContinuousClock.now + .seconds(seconds)
         while true {
-            let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            var file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            // Somebody tidied up the folder itself: no reason to renew nothing until a restart.
+            if file < 0, errno == ENOENT, mkdir(folder, 0o700) == 0 || errno == EEXIST {
+                file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+            }
             guard file >= 0 else { return nil }
             var (held, named) = (stat(), stat())
             if flock(file, LOCK_EX | LOCK_NB) == 0 {

@@ -209,6 +209,12 @@ static int32_t perform(void *self, berth_operation op, berth_host_slice name, be
         emit(op, BERTH_NO_ITEM, "calls", (berth_plugin_slice){key.ptr, key.len}, TEXT("{\"made\":true}"));
         return host->reply(host->host, op, (berth_plugin_slice){input.ptr, input.len});
     }
+    if (is(name, "large")) {
+        static uint8_t large[(1 << 20) + 1];
+        memset(large, '1', sizeof large);
+        host->reply(host->host, op, (berth_plugin_slice){large, sizeof large});
+        return BERTH_OK; /* whatever the host said of it */
+    }
     return failed(op, BERTH_NO_ITEM, BERTH_NOT_FOUND, "no such number", 0);
 }
 
