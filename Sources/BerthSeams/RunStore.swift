@@ -32,6 +32,8 @@ public protocol RunStore: Sendable {
     func runs(connection: ConnectionID?, stream: StreamName?, status: RunStatus?, page: PageRequest) async throws(BerthError) -> Page<
         SyncRun
     >
+    /// Ends what its provider asked a connection's streams to wait for; durable when it returns.
+    func endWaits(of connection: ConnectionID) async throws(BerthError)
     /// Where each stream of a connection stands.
     func streamStates(of connection: ConnectionID?) async throws(BerthError) -> [StreamState]
 }

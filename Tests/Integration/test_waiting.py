@@ -86,6 +86,11 @@ class Waiting(unittest.TestCase):
                 self.assertEqual((len(provider.requests), asked[name]), (1, 1))
                 shown = self.berthd.get(f"/v1/connections/{name}")
                 self.assertEqual((shown["status"], shown["failures"]), ("active", 1), shown)
+        # And two ways to end it: a person who knows better, and another server.
+        self.berthd.post("/v1/connections/quiet-c/reset-circuit")
+        wait_for(lambda: len(self.runs("quiet-c")) > 1, 20, "a run after the reset")
+        self.berthd.control("PATCH", "/v1/connections/quiet-swift", {"base_url": calm.url})
+        wait_for(lambda: len(self.runs("quiet-swift")) > 1, 20, "a run at another server")
 
     def test_events_of_a_paused_connection_wait(self):
         # Would break: pause as the operator's way to keep records as they are while something is put right.

@@ -73,6 +73,8 @@ extension Connections {
                 return [note.entry(of: connection)]
             }
         }
+        // The old server asked for it, not the new one.
+        if current.baseURL != wished.baseURL { try await store.endWaits(of: id) }
         await publish(version)
         // A provider may take its time; what came of it is in the audit log.
         if let giveBack { Task { await giveBack(credential(of: version.connection)) } }

@@ -8,6 +8,9 @@ extension ControlPlane {
     public func resetCircuit(_ id: String, _ caller: Caller) async throws(BerthError) -> ConnectionView {
         let connection = try connections.find(id)
         await outbound.resetCircuit(of: target(of: connection, host.manifest(of: connection.provider)))
+        // What a run was asked to wait for outlives the pause of requests.
+        try await store.endWaits(of: connection.id)
+        scheduler.wakeUp()
         try await audit("connection.circuit_reset", caller, connection.id, "\(connection.provider)/\(connection.name)")
         return try await showConnection(id)
     }

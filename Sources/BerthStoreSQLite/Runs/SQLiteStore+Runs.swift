@@ -288,6 +288,15 @@ extension SQLiteStore {
         }
     }
 
+    public func endWaits(of connection: ConnectionID) async throws(BerthError) {
+        try await queue.write { writer in
+            let update = try writer.statement(
+                "UPDATE stream_state SET not_before = NULL WHERE connection = (SELECT number FROM connection WHERE id = ?1)")
+            update.bind(1, connection.description)
+            try update.run()
+        }
+    }
+
     public func streamStates(of connection: ConnectionID?) async throws(BerthError) -> [StreamState] {
         try await read { database in
             var query = ReadQuery(

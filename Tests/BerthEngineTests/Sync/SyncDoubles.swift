@@ -98,6 +98,7 @@ final class MemoryRuns: RunStore, AuditStore, FeedStore {
         return FinishReceipt(notices: [], connection: nil)
     }
 
+    func endWaits(of connection: ConnectionID) async throws(BerthError) {}
     func streamStates(of connection: ConnectionID?) async throws(BerthError) -> [StreamState] { kept.withLock { $0.states } }
     func audit(_ entries: [AuditEntry]) async throws(BerthError) {}
 
