@@ -91,6 +91,7 @@ berth_operation hostile_begin(uint32_t items) {
     hostile.items = items;
     hostile.thread = pthread_self();
     hostile.current = ++generation << 32 | 7;
+    hostile.said[0] = 0;
     return hostile.current;
 }
 
@@ -168,7 +169,8 @@ static int32_t host_fail(void *host, berth_operation op, const berth_failure_v1 
     if (failure->status == BERTH_OK) FAIL("fail was given the status ok");
     if (failure->item != BERTH_NO_ITEM && failure->item >= hostile.items)
         FAIL("fail names item %u of a batch of %u", failure->item, hostile.items);
-    slice_holds("a failure's message", failure->message, 4096, 1);
+    if (slice_holds("a failure's message", failure->message, 4096, 1))
+        snprintf(hostile.said, sizeof hostile.said, "%.*s", (int)failure->message.len, (const char *)failure->message.ptr);
     slice_holds("a failure's remote code", failure->remote_code, 256, 1);
     slice_holds("a failure's fields", failure->fields, 1 << 20, 1);
     return status;

@@ -38,6 +38,7 @@ typedef struct hostile_state {
     const hostile_plan *plan;
     int report;
     unsigned failures;
+    char said[256]; /* the plugin's last message of a failure */
 
     /* Behaviour. */
     const char *hidden_interface; /* answers NULL for this one; "*" for all */

@@ -17,8 +17,9 @@ static void release(berth_host_slice slice) { hostile_release((uint8_t *)slice.p
 void hostile_judge(const char *what, const char *detail, int32_t status) {
     if (status < 0 || status > 15)
         FAIL("%s (%s) answered %d, which is no status", what, detail, status);
-    else if (status == BERTH_INTERNAL)
-        FAIL("%s (%s) answered internal: a defect of the plugin", what, detail);
+    else if (status == BERTH_INTERNAL && strncmp(hostile.said, "cursor_stalled:", 15) != 0)
+        /* Answers that go in circles are this host's doing, and a plugin that ends there does well. */
+        FAIL("%s (%s) answered internal (%s): a defect of the plugin", what, detail, hostile.said);
 }
 
 const void *hostile_interface(const hostile_plugin *plugin, const char *id) {
