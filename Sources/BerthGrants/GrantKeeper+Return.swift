@@ -10,8 +10,16 @@ extension GrantKeeper {
     /// Longer a provider may not take to end a grant.
     private static let revocationSecondsMax = 15
 
-    /// Gives the tokens back where the provider takes them and ends the grant, in one turn. Answers what could not be done.
+    /// Gives the tokens back where the provider takes them and ends the grant, in one turn. Answers what could not be done. Who asks
+    /// while that goes on gets the same answer: the provider is asked once.
     public func end(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String? {
+        if let ending = endings[connection] { return await ending.value }
+        let ending = Task { await endInTurn(connection, spec) }
+        endings[connection] = ending
+        return await ending.value
+    }
+
+    private func endInTurn(_ connection: ConnectionID, _ spec: CredentialSpec?) async -> String? {
         // After a renewal that is under way: it is its tokens that have to end. Those who wait behind this get none.
         await enter(connection)
         shut(connection)
@@ -22,6 +30,7 @@ extension GrantKeeper {
         // Somebody may have opened it meanwhile.
         shut(connection)
         desk.cleared(connection)
+        endings[connection] = nil
         leave(connection)
         return problem
     }

@@ -34,6 +34,8 @@ public actor GrantKeeper: Grants {
     }
     private var held: [ConnectionID: Held] = [:]
     private var renewals: [ConnectionID: Task<Result<AccessToken, AttemptFailure>, Never>] = [:]
+    /// Grants that are being given back for good.
+    var endings: [ConnectionID: Task<String?, Never>] = [:]
     private var nextSerial: UInt64 = 1
     /// Who waits for a turn at a connection's grant; an entry: somebody has it.
     private var turns: [ConnectionID: [CheckedContinuation<Void, Never>]] = [:]

@@ -15,6 +15,8 @@ public protocol ResponseCache: Sendable {
     func forget(_ selection: ResponseCacheSelection, of connection: ConnectionID) async -> Int
     /// What all answers take now.
     func bytes() async -> Int
+    /// Why nothing is kept now; nil: it is.
+    func problem() async -> BerthError?
 }
 
 /// Whose answer to what. A connection belongs to one workspace for all its life, so that no answer crosses workspaces.

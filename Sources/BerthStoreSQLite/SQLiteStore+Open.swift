@@ -67,14 +67,29 @@ extension SQLiteStore {
         return number
     }
 
-    /// A copy before the schema changes; the last three are kept.
+    /// A copy before the schema changes; the last three are kept. It has its name only once it is whole and durable: half a copy must
+    /// not push a good one out.
     static func backUpBeforeMigration(_ path: String, _ version: Int, _ now: Timestamp) throws {
         let folder = (path as NSString).deletingLastPathComponent
         let name = (path as NSString).lastPathComponent + ".backup-v"
+        let part = path + ".backup-part"
+        let leftovers = ["", "-wal", "-shm", "-journal"].map { part + $0 }
+        try DurableFile.remove(leftovers)
+        do {
+            let source = try DatabaseQueue(path: path)
+            try source.execute(vacuumInto: part)
+            try source.close()
+            try DurableFile.synchronize(part)
+        } catch {
+            try DurableFile.remove(leftovers)
+            guard StoreErrors.isFull(error) else { throw error }
+            throw BerthError(
+                .store, "there is not enough room in \(folder) for a copy of the database before its schema changes",
+                hint: "the copy takes up to \((FileIdentity.size(path) ?? 0) >> 20) MiB; make room and start again, nothing was changed")
+        }
         let target = "\(folder)/\(name)\(version)-\(now.milliseconds)"
-        let source = try DatabaseQueue(path: path)
-        try source.execute(vacuumInto: target)
-        try source.close()
+        guard rename(part, target) == 0 else { throw DurableFile.failed(target) }
+        try DurableFile.synchronize(folder)
         let old = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix(name) }
             .sorted { ($0.split(separator: "-").last.map(String.init) ?? "") < ($1.split(separator: "-").last.map(String.init) ?? "") }
         for stale in old.dropLast(3) { try FileManager.default.removeItem(atPath: "\(folder)/\(stale)") }

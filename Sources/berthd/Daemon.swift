@@ -93,7 +93,12 @@ struct Daemon {
         let connections = Connections(
             store: store, secrets: vault, host: host, outbound: outbound, grants: grants, directory: directory, clock: clock,
             entropy: entropy,
-            logger: engineLogger, onChange: { signal.raiseAll() })
+            logger: engineLogger,
+            onChange: {
+                signal.raiseAll()
+                // A pause stops runs, an end cancels those that wait.
+                syncs.wakeUp()
+            })
         try await connections.load()
         desk.sweep { id in directory.connection(id).map { $0.status != .disconnected } ?? false }
         news.listen { await connections.hear($0) }

@@ -43,6 +43,16 @@ import Testing
         #expect(refusal(NewConnection.self, #"{"provider":"x","settings":{"a":1,"b":{"a":1}}}"#) == nil)
     }
 
+    @Test func wordsOutOfASet() {
+        // Would break: "Cannot initialize EventState from invalid String value", which names nothing that an operator can write.
+        let state = refusal(ReplayFilter.self, #"{"states":["discarded","discared"]}"#)?.message ?? ""
+        #expect(state.contains("'discared' is not one of available, running"))
+        #expect(state.hasSuffix("did you mean 'discarded'?"))
+        #expect(refusal(SyncRequest.self, #"{"mode":"fast"}"#)?.message.contains("'fast' is not one of full, incremental, range") == true)
+        #expect(refusal(SyncRequest.self, #"{"mode":1}"#)?.message == "'mode' must be text")
+        #expect(refusal(SyncRequest.self, #"{"mode":"full"}"#) == nil)
+    }
+
     @Test func nesting() {
         // Would break: a stack overflow by request.
         for depth in [33, 10_000, 60_000] {

@@ -120,21 +120,24 @@ import Testing
     // Without this one provider's long answer holds up every request of every connection while it is searched.
     @Test func aLongAnswerHoldsUpNobody() async throws {
         let server = try ScriptedServer { peer, request, _ in
-            let size = request.target == "/long" ? 1 << 20 : 10
+            let size = ["/large": 1 << 20, "/page": 1 << 16][request.target] ?? 10
             return peer.answer(200, [:], Array("long-api-key-1".utf8) + [UInt8](repeating: 97, count: size))
         }
         let broker = try outbound(["token": "long-api-key-1"])
         let credential = CredentialSpec(kind: .apiKey, placements: [.init(field: "token", place: .authorization(scheme: "Bearer"))])
-        let queue = await broker.longAnswers.queue
+        let queue = await broker.longAnswers.largeQueue
         queue.suspend()
-        async let first = broker.send(get("/long"), for: target(server.url, credential: credential))
-        async let second = broker.send(get("/long"), for: target(server.url, credential: credential))
+        async let first = broker.send(get("/large"), for: target(server.url, credential: credential))
+        async let second = broker.send(get("/large"), for: target(server.url, credential: credential))
         while await broker.longAnswers.waiting[connectionID()]?.count != 1 { await Task.yield() }
         // Their search can't begin; requests go on, also of the same connection.
         for number: UInt64 in 1...2 {
             let other = target(server.url, connection: connectionID(number), credential: credential)
             #expect(await broker.send(get("/short"), for: other).response?.body.prefix(15) == Array("**************a".utf8)[...])
         }
+        // So does a page of another connection.
+        let page = await broker.send(get("/page"), for: target(server.url, connection: connectionID(2), credential: credential))
+        #expect(page.response?.body.prefix(15) == Array("**************a".utf8)[...])
         queue.resume()
         for answer in await [first, second] {
             #expect(answer.response?.body.prefix(15) == Array("**************a".utf8)[...] && answer.response?.body.count == 14 + 1 << 20)

@@ -66,10 +66,8 @@ final class Client: Sendable {
         let result = withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
         }
-        guard result == 0 else {
-            close(descriptor)
-            throw IOError(errnoCode: errno, reason: "connect")
-        }
+        // deinit closes it: also of an object whose init throws once all its properties are set.
+        guard result == 0 else { throw IOError(errnoCode: errno, reason: "connect") }
     }
 
     deinit { close(descriptor) }

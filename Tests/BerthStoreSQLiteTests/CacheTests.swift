@@ -123,6 +123,21 @@ import Testing
         #expect(await cache.keep(answer("x"), key(one, "/a"), bytesMax: 1 << 20) == false)
         #expect(await cache.answers(key(one, "/a")).isEmpty)
         #expect(await cache.bytes() == 0)
+        #expect(await cache.problem()?.message.contains(folder + "/missing/cache.db can't be opened: No such file") == true)
+        end()
+    }
+
+    @Test func whatWasInTheWayMayBeGone() async throws {
+        // Without this a cache that failed once keeps nothing until the daemon is restarted.
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        let cache = SQLiteResponseCache(path: path, bytesMax: 1 << 20, logger: Logger(label: "test"), retryWait: .zero)
+        #expect(await cache.keep(answer("x"), key(one, "/a"), bytesMax: 1 << 20) == false)
+        #expect(await cache.problem() != nil)
+        try FileManager.default.removeItem(atPath: path)
+        #expect(await cache.keep(answer("x"), key(one, "/a"), bytesMax: 1 << 20))
+        #expect(await cache.problem() == nil)
+        await cache.close()
+        #expect(await cache.answers(key(one, "/a")).isEmpty, "closed is closed")
         end()
     }
 

@@ -72,7 +72,10 @@ import Testing
         process.arguments = ["python3", "-c", script, fixture.path]
         try process.run()
         process.waitUntilExit()
+        // What a start that was killed in the middle of its copy leaves: no backup, and not in the way.
+        try Data("half".utf8).write(to: URL(filePath: fixture.path + ".backup-part"))
         let again = try await fixture.open()
+        #expect(!FileManager.default.fileExists(atPath: fixture.path + ".backup-part"))
         let event = try #require(try await again.event(receipt.event))
         #expect(event.deaths == 0 && event.dedupKey == "k")
         await again.close()
@@ -80,6 +83,7 @@ import Testing
         #expect(copies.count == 1)
         let mode = try FileManager.default.attributesOfItem(atPath: "\(fixture.folder)/\(copies[0])")[.posixPermissions] as? Int
         #expect(mode == 0o600)
+        #expect(try Data(contentsOf: URL(filePath: "\(fixture.folder)/\(copies[0])")).starts(with: Data("SQLite format 3".utf8)))
     }
 
     // Without this a backup could miss what was committed, or overwrite another one.

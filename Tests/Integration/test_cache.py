@@ -107,6 +107,20 @@ class Cache(unittest.TestCase):
         self.assertEqual(self.get("restart", "/api/cached/etag/restart-1"), first)
         self.assertEqual(self.get("restart", "/api/cached/etag/restart-1"), first)
         self.assertEqual(self.asked("restart-1"), (2, 0))
+        self.assertNotIn("cache", [part["name"] for part in self.berthd.get("/v1/health")["parts"]])
+        # Nor does one that can't be had, but somebody has to learn of it.
+        self.berthd.stop()
+        file.unlink()
+        file.mkdir()
+        self.berthd.start()
+        self.assertEqual(self.get("restart", "/api/cached/etag/restart-1", times=2), first)
+        self.assertEqual(self.asked("restart-1"), (4, 0))
+        (part,) = [part for part in self.berthd.get("/v1/health")["parts"] if part["name"] == "cache"]
+        self.assertEqual(part["status"], "degraded")
+        self.assertIn(f"{file} can't be opened", part["detail"])
+        self.berthd.stop()
+        file.rmdir()
+        self.berthd.start()
 
     def test_none_are_kept_where_the_operator_wants_none(self):
         # Would break: a site whose rules forbid copies of customers' data.

@@ -169,6 +169,35 @@ class Interrupted(unittest.TestCase):
         self.assertEqual((done["status"], done["counts"]["created"], done.get("waits_for")), ("success", 200, None), done)
         self.assertEqual(self.provider.requests, [1, 2, 3, *range(3, 11)])
 
+    def test_a_run_waits_for_its_plugin_also_over_a_restart(self):
+        # Would break: what was read so far is read again, and a person's wish is forgotten, because a plugin was away for a moment.
+        connection, run = self.begun("main")
+        plugin = self.berthd.get("/v1/plugins")["items"][0]["id"]
+        self.assertEqual(self.berthd.control("DELETE", f"/v1/plugins/{plugin}?force=true").status, 204)
+        self.gate.set()
+        del self.provider.gates[3]
+        self.assertIn(f"'{plugin}' is not loaded", self.run_of(run, "queued")["waits_for"])
+        self.berthd.stop()
+        self.berthd.start()
+        time.sleep(1)
+        self.assertEqual(self.run_of(run, "queued", "failed", "running")["status"], "queued")
+        asked = len(self.provider.requests)
+        self.berthd.post(f"/v1/plugins/{plugin}/reload")
+        done = self.run_of(run, "success", "failed")
+        self.assertEqual((done["status"], done["counts"]["created"], done.get("waits_for")), ("success", 200, None), done)
+        self.assertGreater(self.provider.requests[asked], 1)
+        self.assertEqual(self.berthd.get(f"/v1/connections/{connection}")["failures"], 0)
+
+    def test_a_run_of_a_removed_connection_is_cancelled(self):
+        # Would break: a failure in the list of runs that nobody can do anything about.
+        connection, run = self.begun("main")
+        self.berthd.post(f"/v1/connections/{connection}/pause")
+        self.run_of(run, "queued")
+        self.assertEqual(self.berthd.control("DELETE", f"/v1/connections/{connection}").status, 204)
+        self.gate.set()
+        done = self.run_of(run, "cancelled", "failed")
+        self.assertEqual((done["status"], done["error"]["message"]), ("cancelled", "the connection was removed before the run began"))
+
     def test_a_run_that_waits_is_cancelled(self):
         # Would break: "or cancel it", says the refusal of another run, and then that it can't be.
         connection, run = self.begun("main")

@@ -59,7 +59,6 @@ extension ControlPlane {
         let connection = try await connections.setPaused(isPaused, try connections.find(id).id, actor: caller.actor)
         dispatchSignal.raise(connection.id)
         scheduler.wakeUp()
-        syncs.wakeUp()
         return try await view(connection)
     }
 

@@ -25,8 +25,11 @@ extension ControlPlane {
     /// With what keeps a queued run from its turn.
     func view(_ run: SyncRun) -> RunView {
         var view = RunView(run, now: clock.now())
-        if run.status == .queued, let connection = connections.directory.connection(run.connection), connection.status == .paused {
+        guard run.status == .queued, let connection = connections.directory.connection(run.connection) else { return view }
+        if connection.status == .paused {
             view.waits_for = "connection '\(connection.name)' is paused; berthctl connection resume \(connection.name)"
+        } else if host.manifest(of: run.provider) == nil {
+            view.waits_for = "plugin '\(run.provider)' is not loaded; berthctl plugin list, then install or reload it"
         }
         return view
     }

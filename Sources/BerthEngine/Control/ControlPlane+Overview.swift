@@ -37,6 +37,12 @@ extension ControlPlane {
         if let problem = await facts.keyProblem() {
             parts.append(Health.Part(name: "vault", status: "failing", detail: problem.message, hint: problem.hint))
         }
+        if let problem = await answers?.problem() {
+            parts.append(
+                Health.Part(
+                    name: "cache", status: "degraded", detail: "answers of providers are not kept, each is asked for: \(problem.message)",
+                    hint: problem.hint))
+        }
         if facts.isHeld {
             parts.append(
                 Health.Part(

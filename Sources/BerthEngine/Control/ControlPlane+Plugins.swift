@@ -17,22 +17,21 @@ extension ControlPlane {
     public func installPlugin(_ request: InstallPlugin, _ caller: Caller) async throws(BerthError) -> PluginView {
         let status = try await host.install(bundle: request.path)
         try await audit("plugin.installed", caller, nil, "\(status.manifest.id) \(status.manifest.version) from \(request.path)")
-        dispatchSignal.raiseAll()
-        scheduler.wakeUp()
+        takeUpWork()
         return Self.view(status)
     }
 
     public func reloadPlugin(_ id: String, _ caller: Caller) async throws(BerthError) -> PluginView {
         let status = try await host.reload(try name(id))
         try await audit("plugin.reloaded", caller, nil, "\(id) generation \(status.generation)")
-        dispatchSignal.raiseAll()
+        takeUpWork()
         return Self.view(status)
     }
 
     public func rollbackPlugin(_ id: String, _ caller: Caller) async throws(BerthError) -> PluginView {
         let status = try await host.rollback(try name(id))
         try await audit("plugin.rolled-back", caller, nil, "\(id) generation \(status.generation)")
-        dispatchSignal.raiseAll()
+        takeUpWork()
         return Self.view(status)
     }
 
@@ -48,10 +47,17 @@ extension ControlPlane {
             throw BerthError(
                 .conflict, "plugin '\(id)' is used by \(users.count == 1 ? "the connection" : "\(users.count) connections:") \(names)",
                 hint:
-                    "remove or disconnect them first, or: berthctl plugin remove \(id) --force (events then wait until the plugin is back)")
+                    "remove or disconnect them first, or: berthctl plugin remove \(id) --force (events and syncs then wait until the plugin is back)")
         }
         try await host.remove(provider)
         try await audit("plugin.removed", caller, nil, id)
+    }
+
+    /// What waited for a plugin.
+    private func takeUpWork() {
+        dispatchSignal.raiseAll()
+        scheduler.wakeUp()
+        syncs.wakeUp()
     }
 
     private func name(_ id: String) throws(BerthError) -> ProviderName {

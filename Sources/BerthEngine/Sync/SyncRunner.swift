@@ -25,10 +25,14 @@ struct SyncRunner: Sendable {
         log[metadataKey: "run"] = "\(run.id)"
         log[metadataKey: "connection"] = "\(run.connection)"
         log[metadataKey: "stream"] = "\(run.stream)"
-        guard let connection = directory.connection(run.connection), let manifest = host.manifest(of: run.provider),
-            let stream = manifest.stream(run.stream)
-        else {
-            let failure = AttemptFailure(.unsupported, "no connection, plugin or stream of that name is left to sync")
+        guard let connection = directory.connection(run.connection) else {
+            await finish(run, .cancelled, AttemptFailure(.cancelled, "the connection was removed before the run began"), keeper, log)
+            return
+        }
+        guard let manifest = host.manifest(of: run.provider) else { return await putBackWithoutPlugin(run, keeper, log) }
+        guard let stream = manifest.stream(run.stream) else {
+            let failure = AttemptFailure(
+                .unsupported, "version \(manifest.version) of plugin \(run.provider) has no stream '\(run.stream)'")
             await finish(run, .failed, failure, keeper, log)
             return
         }
@@ -56,6 +60,7 @@ struct SyncRunner: Sendable {
                 await end(run, keeper, log)
                 return
             }
+            guard host.manifest(of: run.provider) != nil else { return await putBackWithoutPlugin(run, keeper, log) }
             tries = await sink.pages > pagesBefore ? 1 : tries + 1
             guard let wait = Self.wait(failure, tries: tries, triesMax: triesMax, waitMax: waitMax) else {
                 await finish(run, .failed, failure, stream: stream, keeper, log)
@@ -100,6 +105,12 @@ struct SyncRunner: Sendable {
             log.info("sync waits: its connection is paused", metadata: ["hint": "it goes on when the connection is resumed"])
         case .shutdown: await putBack(run, keeper, log)
         }
+    }
+
+    /// Its plugin is removed or was refused: the run is not at fault, and goes on where it was when the plugin is back.
+    private func putBackWithoutPlugin(_ run: SyncRun, _ keeper: any RunKeeper, _ log: Logger) async {
+        await putBack(run, keeper, log)
+        log.notice("sync waits: its plugin is not loaded", metadata: ["hint": "berthctl plugin list; install or reload '\(run.provider)'"])
     }
 
     /// Back to the queue. Where the daemon ends, the next one frees it anyway: its lease carries this one's epoch.

@@ -8,6 +8,7 @@ public import Logging
 /// Claims and runs syncs.
 public actor SyncService {
     private let store: any RunStore
+    private let host: any PluginHost
     private let directory: ConnectionDirectory
     private let runner: SyncRunner
     private let clock: any WallClock
@@ -39,6 +40,7 @@ public actor SyncService {
         metrics: EngineMetrics, logger: Logger, runsMax: Int = 32
     ) {
         self.store = store
+        self.host = host
         self.directory = directory
         self.clock = clock
         self.logger = logger
@@ -48,7 +50,7 @@ public actor SyncService {
         (wake, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Looks soon for queued runs, and for runs whose connection was paused.
+    /// Looks soon for queued runs, and for runs whose connection was paused. To be called when a connection or a plugin changed.
     public nonisolated func wakeUp() { waker.yield() }
 
     /// Runs until cancelled; runs in hand are then put back to the queue with their checkpoints.
@@ -94,7 +96,10 @@ public actor SyncService {
         serveReturning()
         guard turns.hasRoom else { return }
         do throws(BerthError) {
-            let waiting = try await store.waitingRuns().map { claimant($0.id, $0.connection, $0.provider) }
+            // One without its plugin waits for it; one of a connection that is gone is taken, to be ended.
+            let waiting = try await store.waitingRuns()
+                .filter { host.manifest(of: $0.provider) != nil || directory.connection($0.connection) == nil }
+                .map { claimant($0.id, $0.connection, $0.provider) }
             let chosen = turns.take(from: waiting)
             guard !chosen.isEmpty else { return }
             claiming = Set(chosen)

@@ -7,7 +7,7 @@
 //                                               or its connection was removed
 
 /// Where an event stands.
-public enum EventState: String, Sendable, Codable, Hashable, CaseIterable {
+public enum EventState: String, Sendable, NamedChoice, Hashable {
     /// Waits for its first attempt.
     case available
     /// Leased by this life of the daemon.

@@ -65,7 +65,7 @@ public struct SyncRun: Sendable, Hashable {
 }
 
 /// What a read covers.
-public enum ReadMode: String, Sendable, Codable, Hashable, CaseIterable { case full, incremental, range }
+public enum ReadMode: String, Sendable, NamedChoice, Hashable { case full, incremental, range }
 
 /// Why a run exists.
 public enum SyncTrigger: String, Sendable, Codable, Hashable, CaseIterable { case schedule, manual, catchUp = "catch_up" }

@@ -7,12 +7,17 @@ import Dispatch
 
 /// The long answers that are being searched. Of the outbound actor.
 struct LongAnswers {
-    /// One after another, or a few of them would hold all the memory. Of each connection only one at a time stands in it, so that a
+    /// One after another, or a few of them would hold all the memory. Of each connection only one at a time stands in them, so that a
     /// provider of many long answers holds up its own.
     let queue = DispatchQueue(label: "berth-outbound-answers")
+    /// Over a mebibyte, of which a few would hold up all that are a page of a list for seconds.
+    let largeQueue = DispatchQueue(label: "berth-outbound-large-answers")
     private(set) var waiting: [ConnectionID: [CheckedContinuation<Void, Never>]] = [:]
 
-    /// False: another answer of the connection is in the queue, and `wait` is needed.
+    /// Where an answer of so many bytes is searched.
+    func queue(bytes: Int) -> DispatchQueue { bytes > 1 << 20 ? largeQueue : queue }
+
+    /// False: another answer of the connection is being searched, and `wait` is needed.
     mutating func enter(_ connection: ConnectionID) -> Bool {
         guard waiting[connection] == nil else { return false }
         waiting[connection] = []
@@ -46,7 +51,7 @@ extension CurlOutbound {
         defer { longAnswers.leave(connection) }
         let long = response
         return await withCheckedContinuation { continuation in
-            longAnswers.queue.async {
+            longAnswers.queue(bytes: long.body.count).async {
                 var response = long
                 mask.hide(in: &response)
                 continuation.resume(returning: .success(response))

@@ -15,15 +15,22 @@ public actor SQLiteResponseCache: ResponseCache {
     private let logger: Logger
     /// nil: closed, or no file can be had.
     private var queue: DatabaseQueue?
-    private var hasWarned = false
+    private var trouble: BerthError?
+    /// When a file that can't be had is tried again; nil: there is one, or the cache was closed.
+    private var nextTry: ContinuousClock.Instant?
+    private let retryWait: Duration
 
-    /// Opens or makes the file. Never fails: without a file nothing is kept, and the log says why.
-    public init(path: String, bytesMax: Int, logger: Logger) {
+    /// Opens or makes the file. Never fails: without a file nothing is kept, ``problem()`` and the log say why, and it is tried again
+    /// when somebody asks `retryWait` later.
+    public init(path: String, bytesMax: Int, logger: Logger, retryWait: Duration = .seconds(60)) {
+        self.retryWait = retryWait
         self.path = path
         self.bytesMax = bytesMax
         self.logger = logger
         do { queue = try CacheSchema.open(path) } catch {
             queue = nil
+            nextTry = .now + retryWait
+            trouble = StoreErrors.translate(error)
             logger.warning(
                 "answers of providers are not kept: the cache file can't be opened", metadata: ["file": "\(path)", "error": "\(error)"])
         }
@@ -31,8 +38,23 @@ public actor SQLiteResponseCache: ResponseCache {
 
     /// Closes the file; later calls find nothing.
     public func close() {
+        closeFile()
+        nextTry = nil
+    }
+
+    private func closeFile() {
         do { try queue?.close() } catch { logger.info("cache file not closed cleanly", metadata: ["error": "\(error)"]) }
         queue = nil
+    }
+
+    /// See ``ResponseCache``.
+    public func problem() async -> BerthError? {
+        openAgain()
+        return trouble.map {
+            BerthError(
+                $0.code, $0.message.contains(path) ? $0.message : "\(path): \($0.message)",
+                hint: "the daemon's user must be able to write there; it is tried again each minute")
+        }
     }
 
     /// See ``ResponseCache``.
@@ -71,30 +93,51 @@ public actor SQLiteResponseCache: ResponseCache {
     }
 
     private func perform<Value: Sendable>(_ fallback: Value, _ body: @escaping @Sendable (Database) throws -> Value) async -> Value {
+        openAgain()
         guard let queue else { return fallback }
         // In a task of its own: GRDB gives up the transactions of cancelled tasks, and a write that a plugin no longer waits for must
         // end answers all the same.
-        do { return try await Task { try await queue.write(body) }.value } catch {
+        do {
+            let value = try await Task { try await queue.write(body) }.value
+            if self.queue === queue { trouble = nil }
+            return value
+        } catch {
             // Others may have waited for the same file and made it anew meanwhile.
             if self.queue === queue { recover(from: error) }
             return fallback
         }
     }
 
+    /// What was in the way of the file may be gone.
+    private func openAgain() {
+        guard let due = nextTry, .now >= due else { return }
+        do {
+            queue = try CacheSchema.open(path)
+            nextTry = nil
+            trouble = nil
+            logger.info("answers of providers are kept again", metadata: ["file": "\(path)"])
+        } catch {
+            nextTry = .now + retryWait
+            trouble = StoreErrors.translate(error)
+        }
+    }
+
     /// A damaged file is made anew; so is one on a full disk, which gives its space back to the database beside it.
     private func recover(from error: any Error) {
+        let reason = StoreErrors.translate(error)
         guard StoreErrors.isDamage(error) || StoreErrors.isFull(error) else {
             // Once: a bad disk would say it with every request.
             logger.log(
-                level: hasWarned ? .debug : .warning, "the cache of answers fails: the provider is asked instead",
-                metadata: ["file": "\(path)", "error": "\(StoreErrors.translate(error).message)"])
-            hasWarned = true
+                level: trouble == nil ? .warning : .debug, "the cache of answers fails: the provider is asked instead",
+                metadata: ["file": "\(path)", "error": "\(reason.message)"])
+            trouble = reason
             return
         }
-        logger.warning(
-            "the cache of answers is made anew", metadata: ["file": "\(path)", "error": "\(StoreErrors.translate(error).message)"])
-        close()
+        logger.warning("the cache of answers is made anew", metadata: ["file": "\(path)", "error": "\(reason.message)"])
+        closeFile()
         do { queue = try CacheSchema.openNew(path) } catch {
+            nextTry = .now + retryWait
+            trouble = StoreErrors.translate(error)
             logger.warning("answers of providers are no longer kept", metadata: ["file": "\(path)", "error": "\(error)"])
         }
     }

@@ -43,7 +43,10 @@ extension SQLiteStore {
                     hint: "the daemon's user must be able to write there")
             }
             Foundation.close(file)
-            do { try await copy(to: target) } catch {
+            do {
+                try await copy(to: target)
+                try DurableFile.synchronize((target as NSString).deletingLastPathComponent)
+            } catch {
                 // Half a backup is none, and in the way of the next try.
                 for suffix in ["", "-wal", "-shm", "-journal"] { unlink(target + suffix) }
                 guard StoreErrors.isFull(error) else { throw error }

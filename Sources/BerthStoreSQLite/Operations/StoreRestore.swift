@@ -17,16 +17,16 @@ public enum StoreRestore {
         let lock = try FileLock(path: path + ".lock")
         defer { lock.release() }
         let copy = path + ".restoring"
-        try remove([copy, copy + "-wal", copy + "-shm", copy + "-journal"])
+        try DurableFile.remove([copy, copy + "-wal", copy + "-shm", copy + "-journal"])
         try check(backup, copyingTo: copy)
         let mark = DamageMark(database: path)
         try mark.beginRestore()
         let kept = try setAside(path, now)
-        guard rename(copy, path) == 0 else { throw failed("rename \(copy)") }
-        try sync((path as NSString).deletingLastPathComponent)
+        guard rename(copy, path) == 0 else { throw DurableFile.failed("rename \(copy)") }
+        try DurableFile.synchronize((path as NSString).deletingLastPathComponent)
         // Answers that were kept of another time.
         let folder = (path as NSString).deletingLastPathComponent
-        try remove(["", "-wal", "-shm", "-journal"].map { "\(folder)/cache.db\($0)" })
+        try DurableFile.remove(["", "-wal", "-shm", "-journal"].map { "\(folder)/cache.db\($0)" })
         mark.endRestore()
         return kept
     }
@@ -46,12 +46,12 @@ public enum StoreRestore {
             throw BerthError("store_corrupt", "the backup \(backup) is damaged: \(found.prefix(300))", hint: "try an older one")
         }
         let target = Foundation.open(copy, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard target >= 0 else { throw failed(copy) }
+        guard target >= 0 else { throw DurableFile.failed(copy) }
         close(target)
         let database = try DatabaseQueue(path: copy)
         try source.backup(to: database)
         try database.close()
-        try sync(copy)
+        try DurableFile.synchronize(copy)
     }
 
     /// Another name for what is there, with its log, before the log goes: nothing is lost whenever this ends.
@@ -60,25 +60,10 @@ public enum StoreRestore {
         // A log whose database is gone as well: it would be written over the restored one.
         let there = ["", "-wal"].filter { FileManager.default.fileExists(atPath: path + $0) }
         for suffix in there {
-            guard link(path + suffix, kept + suffix) == 0 else { throw failed("link \(kept + suffix)") }
+            guard link(path + suffix, kept + suffix) == 0 else { throw DurableFile.failed("link \(kept + suffix)") }
         }
-        try sync((path as NSString).deletingLastPathComponent)
-        try remove([path + "-wal", path + "-shm"])
+        try DurableFile.synchronize((path as NSString).deletingLastPathComponent)
+        try DurableFile.remove([path + "-wal", path + "-shm"])
         return there.isEmpty ? nil : kept
-    }
-
-    private static func remove(_ paths: [String]) throws {
-        for path in paths where unlink(path) != 0 && errno != ENOENT { throw failed(path) }
-    }
-
-    private static func sync(_ path: String) throws {
-        let file = Foundation.open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { throw failed(path) }
-        defer { close(file) }
-        guard fsync(file) == 0 else { throw failed("fsync \(path)") }
-    }
-
-    private static func failed(_ what: String) -> BerthError {
-        BerthError(.store, "\(what): \(String(cString: strerror(errno)))", hint: "the daemon's user must be able to write there")
     }
 }

@@ -66,7 +66,7 @@ struct PluginCommand: ParsableCommand {
             abstract: "Stop and forget a plugin; a bundle that was installed over the socket is deleted, a package's stays on disk.")
         @OptionGroup var options: SessionOptions
         @Argument(help: "Plugin id.") var id: String
-        @Flag(help: "Also while connections use it; their events wait until it is back.") var force = false
+        @Flag(help: "Also while connections use it; their events and syncs wait until it is back.") var force = false
         func run() throws {
             try Session.run(options) { _ = try $0.ask("DELETE", "/v1/plugins/\(Session.encoded(id))\(force ? "?force=true" : "")") }
         }
