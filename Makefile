@@ -5,7 +5,7 @@ PREFIX ?= /usr
 DESTDIR ?=
 JOBS ?= $(shell nproc)
 
-.PHONY: help run build test test-release crash bench fuzz format install deb dependencies bundles-debug clean
+.PHONY: help run build test test-release crash soak bench fuzz format install deb dependencies bundles-debug clean
 
 help:
 	@echo "make run      build release, start the daemon with a demo workspace and mock providers"
@@ -14,6 +14,7 @@ help:
 	@echo "make test     everything that must hold, in one run"
 	@echo "make test-release  the integration tests and make run's check against release binaries"
 	@echo "make crash    the long crash suite: random kill -9, every kill point, power cuts"
+	@echo "make soak     two hours of traffic beside a plugin that misbehaves: what grows, what is missing (SECONDS=N)"
 	@echo "make bench    the lanes of Benchmarks/README.md beside their baselines"
 	@echo "make fuzz     parsers of untrusted bytes, 20 s each, with address checks"
 	@echo "make format   swift-format over all sources"
@@ -40,6 +41,9 @@ crash: dependencies
 	swift build -j $(JOBS)
 	@Scripts/make-bundles debug .build/bundles-debug
 	python3 Tests/Crash/crash.py --kills 200 --power-cuts 20
+
+soak: build
+	python3 Tests/Soak/soak.py --seconds $(or $(SECONDS),7200)
 
 bench: build
 	@Benchmarks/run
