@@ -24,6 +24,42 @@ import Testing
         await store.close()
     }
 
+    // Without this a clock that was ahead for a moment freezes a record until its time has come.
+    @Test func whatIsDatedInTheFutureIsNotNewerForEver() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let now = fixture.clock.now().milliseconds
+        let hour: Int64 = 3_600_000
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"1"}"#, at: now + 2 * hour)).created == 1)
+        // Of the same clock: its own order counts.
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"0"}"#, at: now + hour)).unchanged == 1)
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"99"}"#, at: now)).updated == 1)
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"2"}"#, at: now - 1)).unchanged == 1)
+        // A provider's clock may be a little ahead.
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"100"}"#, at: now + 60_000)).updated == 1)
+        #expect(try await apply(store, fixture, fixture.change("1", #"{"revenue":"3"}"#, at: now)).unchanged == 1)
+        #expect(try await store.records(Self.call, RecordQuery(), page: PageRequest()).items[0].fields["revenue"] == .string("100"))
+        await store.close()
+    }
+
+    // Without this a reader of long originals takes the memory that intake needs.
+    @Test func aPageOfLongOriginalsIsShort() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let long = String(repeating: "x", count: 1 << 20)
+        for number in 0..<20 { _ = try await apply(store, fixture, fixture.change("\(number)", #"{"publisher_id":"\#(long)"}"#)) }
+        var seen: [String] = []
+        var page = PageRequest(limit: 1000)
+        repeat {
+            let found = try await store.records(Self.call, RecordQuery(), page: page)
+            #expect(found.items.count <= 8)
+            seen += found.items.map(\.externalID)
+            page.cursor = found.next
+        } while page.cursor != nil
+        #expect(Set(seen).count == 20 && seen.count == 20)
+        await store.close()
+    }
+
     // Without this a state between an old one and its newer confirmation wins over both.
     @Test func aConfirmationMovesTheSourceTime() async throws {
         let fixture = try StoreFixture()

@@ -51,11 +51,14 @@ final class RecordTable {
         for statement in [find, insert, update, bury, touch, date] { statement.finalize() }
     }
 
+    /// How far a provider's clock may be ahead of this machine's.
+    private static let aheadMillisecondsMax: Int64 = 300_000
+
     /// What is stored under a key.
     private struct Stored {
         let number: Int64
         let id: String
-        let sourceTime: Int64?
+        var sourceTime: Int64?
         let isDeleted: Bool
         let rawEquals: Bool
         var values: [FieldValue]
@@ -64,7 +67,11 @@ final class RecordTable {
     /// Applies one change. Throws `invalid` with the reason when the payload does not fit the entity.
     func apply(_ change: RecordChange, owner: Int64, run: Int64?, now: Timestamp, newID: () -> RecordID) throws -> Effect {
         let raw = change.raw.isEmpty ? change.payload : change.raw
-        let stored = try lookUp(change.externalID, owner, raw)
+        var stored = try lookUp(change.externalID, owner, raw)
+        // Dated by a clock that was ahead: for as long as that lies in the future, nothing true would be newer. Not so where what comes
+        // now is of the same clock.
+        let horizon = now.milliseconds + Self.aheadMillisecondsMax
+        if let new = change.sourceTime?.milliseconds, new <= horizon, let old = stored?.sourceTime, old > horizon { stored?.sourceTime = nil }
         if let stored, let old = stored.sourceTime, let new = change.sourceTime?.milliseconds, new < old {
             if let run { try mark(stored.number, run) }
             return .unchanged

@@ -5,6 +5,9 @@ public import BerthSeams
 import GRDB
 
 extension SQLiteStore {
+    /// Originals in one page: several readers may hold theirs at once, and an answer takes four times as much while it is made.
+    static let pageBytesMax = 8 << 20
+
     public func apply(_ changes: [EntityChange], connection: ConnectionID, now: Timestamp) async throws(BerthError) -> SettleReceipt {
         try await queue.write { writer in
             let (counts, notices) = try writer.applyOneByOne(changes, connection, now: now)
@@ -58,14 +61,14 @@ extension SQLiteStore {
             let order = wish.isDescending ? "DESC" : "ASC"
             query.append(" ORDER BY \(sort.sql) \(order), r._row \(order) LIMIT ?", Int64(limit + 1))
             let last = Int32(12 + definition.fields.count)
-            var rows = try query.all(database) { row in
-                (
-                    try Self.record(row, definition),
-                    ListCursor(list, number: row.int64(last), sortValue: columns.value(row, last + 1, sort)).text
-                )
+            var bytes = 0
+            var rows = try query.all(database, while: { bytes < Self.pageBytesMax }) { row in
+                let record = try Self.record(row, definition)
+                bytes += record.raw.utf8.count
+                return (record, ListCursor(list, number: row.int64(last), sortValue: columns.value(row, last + 1, sort)).text)
             }
-            let hasMore = rows.count > limit
-            if hasMore { rows.removeLast() }
+            let hasMore = rows.count > limit || bytes >= Self.pageBytesMax
+            if rows.count > limit { rows.removeLast() }
             return Page(items: rows.map(\.0), next: hasMore ? rows.last?.1 : nil)
         }
     }

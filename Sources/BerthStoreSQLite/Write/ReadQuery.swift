@@ -27,8 +27,10 @@ struct ReadQuery {
         values.append(.text(value))
     }
 
-    /// Runs on a reader and maps every row.
-    func all<T>(_ database: Database, _ row: (PreparedStatement) throws -> T) throws -> [T] {
+    /// Runs on a reader and maps rows for as long as `goesOn` answers so; it is asked after each one.
+    func all<T>(
+        _ database: Database, while goesOn: () -> Bool = { true }, _ row: (PreparedStatement) throws -> T
+    ) throws -> [T] {
         guard let connection = database.sqliteConnection else { throw BerthError(.internal, "the reader has no connection") }
         let statement = try PreparedStatement(connection, sql)
         defer { statement.finalize() }
@@ -41,7 +43,7 @@ struct ReadQuery {
         var rows: [T] = []
         try statement.forEach {
             rows.append(try row($0))
-            return true
+            return goesOn()
         }
         return rows
     }
