@@ -23,7 +23,7 @@ public enum SchemaCatalog {
     private static let mapOrNull: JSONValue = .object(["type": .array(["object", "null"])])
     /// Why an attempt failed.
     private static let failure = object(
-        ["status": string, "message": string, "remoteStatus": integer, "remoteCode": string, "retryAfterMilliseconds": integer],
+        ["status": string, "message": string, "remote_status": integer, "remote_code": string, "retry_after_ms": integer],
         required: ["status", "message"])
     private static func one(of values: [String]) -> JSONValue { .object(["type": "string", "enum": .array(values.map { .string($0) })]) }
     private static let health = one(of: ["ok", "degraded", "failing"])

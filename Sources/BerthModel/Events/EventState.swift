@@ -117,6 +117,13 @@ public struct AttemptFailure: Error, Sendable, Hashable, Codable {
         self.remoteCode = remoteCode
         self.retryAfterMilliseconds = retryAfterMilliseconds
     }
+
+    private enum CodingKeys: String, CodingKey {
+        case status, message
+        case remoteStatus = "remote_status"
+        case remoteCode = "remote_code"
+        case retryAfterMilliseconds = "retry_after_ms"
+    }
 }
 
 extension AttemptStatus {
