@@ -259,6 +259,30 @@ class BadControlRequests(unittest.TestCase):
         body = self.mock.connection("trackdrive", credentials={"kind": "basic", "username": "u:v", "password": "p"})
         self.refused("POST", "/v1/connections", json.dumps(body).encode(), 400, "credentials.username", "colon")
 
+    def test_settings_that_the_plugin_refuses(self):
+        # Would break: a connection whose every run fails, and nobody says by which of its settings.
+        for settings, needle in (({"account_id": ""}, "settings.account_id: is required, and must not be empty"),
+                                 ({"page_size": 0}, "settings.page_size: must be at least 1 (Rows"), ({"page_size": "1001"}, "at most 1000"),
+                                 ({"history_days": 10**12}, "settings.history_days: must be at most 3650"),
+                                 ({"currency": "dollars"}, "settings.currency: must have at most 3 characters")):
+            body = self.mock.connection("ringba", settings={"account_id": "RA1", **settings})
+            self.refused("POST", "/v1/connections", json.dumps(body).encode(), 400, needle, "berthctl plugin show ringba")
+        shown = self.berthd.get("/v1/plugins/ringba")["settings"]
+        self.assertEqual((shown["page_size"]["minimum"], shown["page_size"]["maximum"], shown["currency"]["max_length"]), (1, 1000, 3))
+        self.assertEqual((shown["account_id"]["identifies"], shown["currency"]["identifies"]), (True, False))
+
+    def test_actions_take_what_their_schema_says(self):
+        # Would break: a number is bought in no country, or a plugin is blamed for what somebody typed.
+        made = self.berthd.post("/v1/connections", self.mock.connection("ringba", streams={}))
+        self.addCleanup(self.berthd.control, "DELETE", "/v1/connections/" + made["id"])
+        for action, body, needle in (("provision_number", {"country": 5}, "country: must be a string, not a number"),
+                                     ("get_call", {}, "call_id: is required"), ("get_call", None, "call_id: is required"),
+                                     ("get_call", {"call_id": None}, "call_id: must be a string, not null"),
+                                     ("get_call", {"call_id": ""}, "call_id: must not be empty"), ("get_call", [], "must be an object")):
+            body = None if body is None else json.dumps(body).encode()
+            self.refused("POST", f"/v1/connections/{made['id']}/actions/{action}", body, 400, needle, "berthctl plugin show ringba")
+        self.assertEqual([e for e in self.berthd.get("/v1/audit?limit=200")["items"] if e["kind"] == "action.performed"], [])
+
     def test_schedules_that_are_none(self):
         # Would break: a stream that never runs, and nobody is told.
         for schedule in ("every", "every 0m", "every 5x", "every -5m", "every 99999999999999999999m", "cron", "cron * * *", "cron 61 * * * *",
