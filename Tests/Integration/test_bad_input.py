@@ -225,6 +225,8 @@ class BadControlRequests(unittest.TestCase):
         self.refused("POST", "/v1/events/replay", b'{"since":"yesterday"}', 400, "since")
         self.refused("POST", "/v1/events/replay", b'{"states":[]}', 400, "states")
         self.refused("POST", "/v1/events/replay", b'{"ids":[]}', 400, "ids")
+        for body in (None, b"", b"{}", b'{"limit":5}', b'{"dry_run":false}'):
+            self.refused("POST", "/v1/events/replay", body, 400, "name at least one filter", "connection")
         self.refused("POST", "/v1/backup", b'{"path":"relative.db"}', 400, "absolute")
         self.assertEqual(self.berthd.get("/v1/connections")["items"], [])
 
@@ -307,6 +309,9 @@ class BadControlRequests(unittest.TestCase):
             ("/v1/records/call?deleted=maybe", "deleted"), ("/v1/feed?topics=x", "topic"), ("/v1/feed?topic=nonsense", "topic", "record.created"),
             ("/v1/feed?topic=record.created,record.updatd", "record.updatd", "did you mean 'record.updated'"), ("/v1/audit?since=1", "since"),
             ("/v1/records/call?duration_seconds=abc", "duration_seconds"), ("/v1/records/call?cursor=x", "cursor"),
+            ("/v1/records/call?recording_url[null]=x", "recording_url[null]", "true or false"),
+            ("/v1/records/call?started_at[like]=2026-11%25", "started_at[like]", "of type time"),
+            ("/v1/records/call?converted[like]=t%25", "converted[like]"), ("/v1/records/call?duration_seconds[like]=1%25", "duration_seconds[like]"),
             ("/v1/records/call?status=complete", "status", "did you mean 'completed'"), ("/v1/records/call?status[in]=completed,foo", "foo"),
         ):
             with self.subTest(path):
