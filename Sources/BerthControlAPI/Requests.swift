@@ -130,7 +130,7 @@ public struct SyncRequest: RequestBody {
     public init() {}
 }
 
-/// `POST /v1/events/replay`, `POST /v1/dead-letters/redrive`
+/// `POST /v1/events/replay`, which needs a filter or `dry_run`; `POST /v1/dead-letters/redrive`
 public struct ReplayFilter: RequestBody {
     /// These events only.
     public var ids: [EventID]?
@@ -154,6 +154,11 @@ public struct ReplayFilter: RequestBody {
     public static let members = ["ids", "connection", "provider", "kind", "states", "since", "until", "limit", "dry_run"]
     /// Everything.
     public init() {}
+
+    /// Whether it names any of what is to be replayed; a limit names nothing.
+    public var choosesSome: Bool {
+        ids != nil || connection != nil || provider != nil || kind != nil || states != nil || since != nil || until != nil
+    }
 }
 
 /// `POST /v1/plugins`

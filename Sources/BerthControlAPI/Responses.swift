@@ -84,13 +84,16 @@ public struct Replay: Codable, Sendable {
     public var dry_run: Bool
     /// How many.
     public var count: Int
-    /// Which; at most 1,000 are listed.
+    /// Which; the first 1,000.
     public var events: [String]
-    /// A result.
-    public init(dry_run: Bool, count: Int, events: [String]) {
+    /// Whether there are more than are listed.
+    public var truncated: Bool
+    /// A result about these events.
+    public init(dry_run: Bool, events all: [EventID]) {
         self.dry_run = dry_run
-        self.count = count
-        self.events = events
+        count = all.count
+        events = all.prefix(1000).map(\.description)
+        truncated = all.count > events.count
     }
 }
 

@@ -19,6 +19,7 @@ public enum SchemaCatalog {
     private static let integer = of("integer")
     private static let boolean = of("boolean")
     private static let time: JSONValue = .object(["type": "string", "format": "date-time"])
+    private static let timeOrDate = described(string, "An RFC 3339 time, or a date: its first moment in UTC.")
     private static let map = of("object")
     private static let mapOrNull: JSONValue = .object(["type": .array(["object", "null"])])
     /// Why an attempt failed.
@@ -27,6 +28,9 @@ public enum SchemaCatalog {
         required: ["status", "message"])
     private static func one(of values: [String]) -> JSONValue { .object(["type": "string", "enum": .array(values.map { .string($0) })]) }
     private static let health = one(of: ["ok", "degraded", "failing"])
+    private static func described(_ schema: JSONValue, _ text: String) -> JSONValue {
+        .object((schema.objectValue ?? [:]).merging(["description": .string(text)]) { $1 })
+    }
     private static func amounts() -> JSONValue { .object(["type": "object", "additionalProperties": integer]) }
     private static let counts = object(
         [
@@ -126,7 +130,7 @@ public enum SchemaCatalog {
         "CacheCleared": object(["removed": integer], required: ["removed"]),
         "CheckResult": object(["ok": boolean, "account": mapOrNull, "failure": failure], required: ["ok", "account"]),
         "ActionResult": object(["output": .object([:]), "records": integer], required: ["output", "records"]),
-        "SyncRequest": object(["mode": string, "since": time, "until": time]),
+        "SyncRequest": object(["mode": string, "since": timeOrDate, "until": timeOrDate]),
         "Run": object(
             [
                 "id": string, "connection": string, "provider": string, "stream": string, "mode": string, "trigger": string,
@@ -152,10 +156,14 @@ public enum SchemaCatalog {
             ]),
         "EventList": page("Event"),
         "ReplayFilter": object([
-            "ids": list(string), "connection": string, "provider": string, "kind": string, "states": list(string), "since": time,
-            "until": time, "limit": integer, "dry_run": boolean,
+            "ids": list(string), "connection": string, "provider": string, "kind": string, "states": list(string),
+            "since": timeOrDate, "until": timeOrDate, "limit": integer, "dry_run": boolean,
         ]),
-        "Replay": object(["dry_run": boolean, "count": integer, "events": list(string)], required: ["dry_run", "count", "events"]),
+        "Replay": object(
+            [
+                "dry_run": boolean, "count": integer, "truncated": described(boolean, "Whether there are more events than are listed."),
+                "events": described(list(string), "The first 1,000."),
+            ], required: ["dry_run", "count", "events", "truncated"]),
         "Record": object(
             [
                 "id": string, "workspace": string, "provider": string, "connection": string, "external_id": string, "created_at": time,

@@ -117,7 +117,11 @@ public final class LoadedPlugin: @unchecked Sendable {
             return create(table.plugin, &config, &instance)
         }
         guard status == BERTH_OK else {
-            return .failure(AttemptFailure(AttemptStatus(abi: status), "the plugin refuses the connection's settings (status \(status))"))
+            return .failure(
+                AttemptFailure(
+                    AttemptStatus(abi: status),
+                    "the plugin refuses the connection's settings (status \(status)): 'berthctl plugin show' lists them and what they may be"
+                ))
         }
         return .success(LoadedInstance(plugin: self, pointer: instance))
     }

@@ -11,8 +11,11 @@ public protocol ConnectionStore: Sendable {
     /// Reads one, changes it by `body` and writes it, with `secrets` and the audit entries that `body` answers; all durable when it
     /// returns. `body` runs on the store's writer and must be quick; it is told the slots of the secrets that are there after the
     /// change. Nothing is changed when it throws, when the connection is gone (`not_found`) or its new name is taken (`conflict`).
+    ///
+    /// `restartsStreams`: what was read so far was somebody else's. Streams stand nowhere then, queued runs have no checkpoint and
+    /// no lower bound (a range keeps its own), and runs that go on move no position.
     func changeConnection(
-        _ id: ConnectionID, secrets: SealedChange,
+        _ id: ConnectionID, secrets: SealedChange, restartsStreams: Bool,
         _ body: @escaping @Sendable (_ connection: inout Connection, _ slots: Set<String>) throws(BerthError) -> [AuditEntry]
     ) async throws(BerthError) -> ConnectionVersion
     /// Removes one with its secrets; its events, records and runs stay until retention. False: there was none.
@@ -23,6 +26,14 @@ public protocol ConnectionStore: Sendable {
     func secretTimes(of connection: ConnectionID?) async throws(BerthError) -> [ConnectionID: [String: Timestamp]]
     /// Removes the secrets of connections that are disconnected or not there; how many there were.
     func removeStraySecrets() async throws(BerthError) -> Int
+}
+
+extension ConnectionStore {
+    /// A change after which streams go on where they stand.
+    public func changeConnection(
+        _ id: ConnectionID, secrets: SealedChange,
+        _ body: @escaping @Sendable (_ connection: inout Connection, _ slots: Set<String>) throws(BerthError) -> [AuditEntry]
+    ) async throws(BerthError) -> ConnectionVersion { try await changeConnection(id, secrets: secrets, restartsStreams: false, body) }
 }
 
 /// A connection as one commit left it.

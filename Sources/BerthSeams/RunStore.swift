@@ -11,7 +11,8 @@ public protocol RunStore: Sendable {
     func waitingRuns() async throws(BerthError) -> [WaitingRun]
     /// Takes runs for this epoch. Left out are those that are not queued any more, and those whose connection is paused by now.
     func claimRuns(_ ids: [RunID], now: Timestamp) async throws(BerthError) -> [SyncRun]
-    /// Records and checkpoint of one page in one transaction. Throws `conflict` when this epoch no longer holds it.
+    /// Records and checkpoint of one page in one transaction. Throws `conflict` when this epoch no longer holds it, and
+    /// `connection_ended` when its connection is removed or disconnected.
     func commitPage(_ changes: [EntityChange], checkpoint: Checkpoint, run: RunID, now: Timestamp) async throws(BerthError) -> SettleReceipt
     /// Ends a run; deletes what a full run did not see where asked, clears or raises the connection's failure count. A failure
     /// that asks to wait is remembered as the stream's `notBefore`, at most a day ahead.
@@ -51,6 +52,18 @@ public struct WaitingRun: Sendable, Hashable {
         self.id = id
         self.connection = connection
         self.provider = provider
+    }
+}
+
+extension BerthError.Code {
+    /// A run's connection is removed or disconnected.
+    public static let connectionEnded: BerthError.Code = "connection_ended"
+}
+
+extension AttemptFailure {
+    /// Why a run that has begun is cancelled though nobody asked for it.
+    public static func connectionEnded(isRemoved: Bool) -> AttemptFailure {
+        AttemptFailure(.cancelled, "the connection was \(isRemoved ? "removed" : "disconnected") while it ran")
     }
 }
 

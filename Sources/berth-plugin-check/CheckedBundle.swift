@@ -146,13 +146,21 @@ struct CheckedBundle {
         for (name, setting) in manifest.settings {
             if let value = setting.defaultValue { members[name] = value }
             guard members[name] == nil, setting.isRequired || manifest.http.baseURL?.contains("{\(name)}") == true else { continue }
-            switch setting.type {
-            case .string: members[name] = .string("check1")
-            case .integer: members[name] = .integer(1)
-            case .number: members[name] = .number(1.5)
-            case .boolean: members[name] = .bool(true)
-            }
+            members[name] = Self.plausible(setting)
         }
         return JSONValue.object(members).text
+    }
+
+    private static func plausible(_ setting: SettingSpec) -> JSONValue {
+        let bounds = setting.bounds
+        func near(_ number: Double) -> Double { max(bounds.minimum ?? number, min(bounds.maximum ?? number, number)) }
+        switch setting.type {
+        case .string:
+            let text = "check1" + String(repeating: "1", count: max(0, (bounds.minLength ?? 0) - 6))
+            return .string(String(text.prefix(bounds.maxLength ?? .max)))
+        case .integer: return .integer(Int64(exactly: near(1).rounded(.up)) ?? 1)
+        case .number: return .number(near(1.5))
+        case .boolean: return .bool(true)
+        }
     }
 }

@@ -73,7 +73,10 @@ import Testing
             ),
             ("ActionResult", ActionResult(output: .array([]), records: 1), ActionResult(output: .null, records: 0)),
             ("Request", request(true), request(false)), ("CacheCleared", CacheCleared(removed: 1), CacheCleared(removed: 0)),
-            ("Replay", Replay(dry_run: true, count: 1, events: ["e"]), Replay(dry_run: false, count: 0, events: [])),
+            (
+                "Replay", Replay(dry_run: true, events: [EventID(time: Timestamp(milliseconds: 1), random: (1, 1))]),
+                Replay(dry_run: false, events: [])
+            ),
             (
                 "Audit", AuditView(at: time, kind: "k", actor: "a", connection: "c", detail: "d", address: "1"),
                 AuditView(at: time, kind: "k", actor: "a", connection: nil, detail: "", address: nil)

@@ -44,7 +44,8 @@ import Testing
         #expect(manifest.http.cache == .init(secondsByClass: ["prospects": 3600, "accounts": 86_400], maxMiB: 16))
         #expect(manifest.credentials.map(\.kind) == [.apiKey, .basic, .authorizationCode])
         #expect(manifest.credentials[0].placements == [.init(field: "token", place: .authorization(scheme: "Token"))])
-        #expect(manifest.settings["account_id"]?.isRequired == true)
+        let account = manifest.settings["account_id"]
+        #expect(account?.isRequired == true && account?.identifies == true && account?.bounds == .init(minLength: 3, maxLength: 20))
         let webhook = try #require(manifest.webhook)
         #expect(webhook.defaultScheme == .token && webhook.methods == ["POST", "GET", "PUT", "PATCH"])
         #expect(webhook.eventKind == [.query("event"), .json("/event"), .constant("unknown")])
@@ -136,12 +137,25 @@ import Testing
             ("[library]", "[settings.a]\ntype = \"number\"\ndefault = nan\n[library]", "is no number that JSON can tell"),
             ("[library]", "[settings.a]\ntype = \"number\"\ndefault = -inf\n[library]", "is no number that JSON can tell"),
             ("[library]", "[settings.a]\ntype = \"string\"\nsecret = true\n[library]", "a setting is never secret"),
+            ("[library]", "[settings.a]\ntype = \"string\"\nminimum = 1\n[library]", "settings.a.minimum: bounds nothing of type string"),
+            ("[library]", "[settings.a]\ntype = \"integer\"\nmax_length = 1\n[library]", "max_length: bounds nothing of type integer"),
+            ("[library]", "[settings.a]\ntype = \"integer\"\nmaximum = \"9\"\n[library]", "stands where a number belongs"),
+            ("[library]", "[settings.a]\ntype = \"integer\"\nminimum = 2\nmaximum = 1\n[library]", "maximum: is less than minimum"),
+            ("[library]", "[settings.a]\ntype = \"string\"\nmin_length = 2\nmax_length = 1\n[library]", "is less than min_length"),
+            (
+                "[library]", "[settings.a]\ntype = \"integer\"\nminimum = 1\ndefault = 0\n[library]",
+                "settings.a.default: must be at least 1"
+            ),
             ("[library]", "name = \"\\u001b[31mAcme\"\n[library]", "name: the control character U+001B stands in the text"),
             ("[library]", success + "status = 204\nbody = \"ok\"\n[library]", "an answer of status 204 has none"),
             ("[library]", success + "content_type = \"a\\r\\nX-Evil: y\"\n[library]", "the control character U+000D stands in the text"),
             ("[library]", "[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\nheader = \"x sig:\"\n[library]", "is not a header's name"),
             ("[library]", "[[streams]]\nname = \"a\"\nentity = \"call\"\nschedule = \"every potato\"\n[library]", "\"every potato\": "),
             ("[library]", "[[actions]]\nname = \"a\"\ninput_schema = \"{\"\n[library]", "is not JSON"),
+            (
+                "[library]", "[[actions]]\nname = \"a\"\ninput_schema = '{\"type\":\"strin\"}'\n[library]",
+                "input_schema: type: \"strin\" is none of"
+            ),
             ("[library]", "[[entities]]\nname = \"call\"\nfields = []\n[library]", "entity call exists already"),
             ("abi = 1", "abi = \"one\"", "stands where a whole number belongs"),
         ])

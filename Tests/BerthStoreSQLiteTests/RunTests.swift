@@ -47,6 +47,64 @@ import Testing
         await store.close()
     }
 
+    // Without this a page that was under way is written for a connection that is gone.
+    @Test func aPageNeedsTheConnection() async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        let run = try await claimed(store, fixture)
+        func page() async -> String? {
+            do throws(BerthError) {
+                _ = try await store.commitPage(
+                    [fixture.change("1", "{}")], checkpoint: Checkpoint(schema: 1, state: []), run: run.id, now: fixture.clock.now())
+                return nil
+            } catch { return error.code == .connectionEnded ? error.message : "\(error)" }
+        }
+        _ = try await store.changeConnection(fixture.connection, secrets: SealedChange()) { connection, _ in
+            connection.status = .disconnected
+            return []
+        }
+        #expect(await page() == "the connection was disconnected while it ran")
+        #expect(try await store.deleteConnection(fixture.connection))
+        #expect(await page() == "the connection was removed while it ran")
+        #expect(try await store.recordCount(EntityName("call")!) == 0)
+        _ = try await store.finishRun(
+            run.id, status: .cancelled, error: nil, deletesUnseen: nil, overlapSeconds: 0, now: fixture.clock.now())
+        #expect(try await store.run(run.id)?.status == .cancelled, "its row ends all the same")
+        await store.close()
+    }
+
+    // Without this an account's history is never read where another's was, or is taken for read by the end of a run of the other.
+    @Test(arguments: [ReadMode.full, .incremental]) func streamsOfAnotherAccountBeginAnew(mode: ReadMode) async throws {
+        let fixture = try StoreFixture()
+        let store = try await fixture.begin()
+        func mark() async throws -> Timestamp? { try await store.streamStates(of: fixture.connection)[0].highWater }
+        func end(_ run: SyncRun) async throws {
+            _ = try await store.finishRun(
+                run.id, status: .success, error: nil, deletesUnseen: nil, overlapSeconds: 0, now: fixture.clock.now())
+        }
+        func restart() async throws {
+            _ = try await store.changeConnection(fixture.connection, secrets: SealedChange(), restartsStreams: true) { _, _ in [] }
+        }
+        try await end(try await claimed(store, fixture))
+        #expect(try await mark() != nil)
+        let running = try await claimed(store, fixture, mode)
+        try await restart()
+        #expect(try await mark() == nil)
+        try await end(running)
+        #expect(try await mark() == nil, "what it read was the other's")
+
+        var queued = try await claimed(store, fixture, mode)
+        let checkpoint = Checkpoint(schema: 1, state: Array("page 2".utf8))
+        _ = try await store.commitPage([], checkpoint: checkpoint, run: queued.id, now: fixture.clock.now())
+        try await store.releaseRun(queued.id)
+        try await restart()
+        queued = try await store.claimAll(now: fixture.clock.now())[0]
+        #expect(queued.checkpoint == nil && queued.since == nil)
+        try await end(queued)
+        #expect(try await mark() == queued.until)
+        await store.close()
+    }
+
     // Without this a run begins for a connection that a person has paused, in the moment between the look and the claim at the latest.
     @Test func runsOfAPausedConnectionWait() async throws {
         let fixture = try StoreFixture()

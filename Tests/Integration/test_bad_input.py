@@ -225,6 +225,8 @@ class BadControlRequests(unittest.TestCase):
         self.refused("POST", "/v1/events/replay", b'{"since":"yesterday"}', 400, "since")
         self.refused("POST", "/v1/events/replay", b'{"states":[]}', 400, "states")
         self.refused("POST", "/v1/events/replay", b'{"ids":[]}', 400, "ids")
+        for body in (None, b"", b"{}", b'{"limit":5}', b'{"dry_run":false}'):
+            self.refused("POST", "/v1/events/replay", body, 400, "name at least one filter", "connection")
         self.refused("POST", "/v1/backup", b'{"path":"relative.db"}', 400, "absolute")
         self.assertEqual(self.berthd.get("/v1/connections")["items"], [])
 
@@ -259,6 +261,30 @@ class BadControlRequests(unittest.TestCase):
         body = self.mock.connection("trackdrive", credentials={"kind": "basic", "username": "u:v", "password": "p"})
         self.refused("POST", "/v1/connections", json.dumps(body).encode(), 400, "credentials.username", "colon")
 
+    def test_settings_that_the_plugin_refuses(self):
+        # Would break: a connection whose every run fails, and nobody says by which of its settings.
+        for settings, needle in (({"account_id": ""}, "settings.account_id: is required, and must not be empty"),
+                                 ({"page_size": 0}, "settings.page_size: must be at least 1 (Rows"), ({"page_size": "1001"}, "at most 1000"),
+                                 ({"history_days": 10**12}, "settings.history_days: must be at most 3650"),
+                                 ({"currency": "dollars"}, "settings.currency: must have at most 3 characters")):
+            body = self.mock.connection("ringba", settings={"account_id": "RA1", **settings})
+            self.refused("POST", "/v1/connections", json.dumps(body).encode(), 400, needle, "berthctl plugin show ringba")
+        shown = self.berthd.get("/v1/plugins/ringba")["settings"]
+        self.assertEqual((shown["page_size"]["minimum"], shown["page_size"]["maximum"], shown["currency"]["max_length"]), (1, 1000, 3))
+        self.assertEqual((shown["account_id"]["identifies"], shown["currency"]["identifies"]), (True, False))
+
+    def test_actions_take_what_their_schema_says(self):
+        # Would break: a number is bought in no country, or a plugin is blamed for what somebody typed.
+        made = self.berthd.post("/v1/connections", self.mock.connection("ringba", streams={}))
+        self.addCleanup(self.berthd.control, "DELETE", "/v1/connections/" + made["id"])
+        for action, body, needle in (("provision_number", {"country": 5}, "country: must be a string, not a number"),
+                                     ("get_call", {}, "call_id: is required"), ("get_call", None, "call_id: is required"),
+                                     ("get_call", {"call_id": None}, "call_id: must be a string, not null"),
+                                     ("get_call", {"call_id": ""}, "call_id: must not be empty"), ("get_call", [], "must be an object")):
+            body = None if body is None else json.dumps(body).encode()
+            self.refused("POST", f"/v1/connections/{made['id']}/actions/{action}", body, 400, needle, "berthctl plugin show ringba")
+        self.assertEqual([e for e in self.berthd.get("/v1/audit?limit=200")["items"] if e["kind"] == "action.performed"], [])
+
     def test_schedules_that_are_none(self):
         # Would break: a stream that never runs, and nobody is told.
         for schedule in ("every", "every 0m", "every 5x", "every -5m", "every 99999999999999999999m", "cron", "cron * * *", "cron 61 * * * *",
@@ -283,6 +309,9 @@ class BadControlRequests(unittest.TestCase):
             ("/v1/records/call?deleted=maybe", "deleted"), ("/v1/feed?topics=x", "topic"), ("/v1/feed?topic=nonsense", "topic", "record.created"),
             ("/v1/feed?topic=record.created,record.updatd", "record.updatd", "did you mean 'record.updated'"), ("/v1/audit?since=1", "since"),
             ("/v1/records/call?duration_seconds=abc", "duration_seconds"), ("/v1/records/call?cursor=x", "cursor"),
+            ("/v1/records/call?recording_url[null]=x", "recording_url[null]", "true or false"),
+            ("/v1/records/call?started_at[like]=2026-11%25", "started_at[like]", "of type time"),
+            ("/v1/records/call?converted[like]=t%25", "converted[like]"), ("/v1/records/call?duration_seconds[like]=1%25", "duration_seconds[like]"),
             ("/v1/records/call?status=complete", "status", "did you mean 'completed'"), ("/v1/records/call?status[in]=completed,foo", "foo"),
         ):
             with self.subTest(path):

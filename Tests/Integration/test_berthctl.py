@@ -50,6 +50,9 @@ class Operator(unittest.TestCase):
         answer = self.berthd.webhook(path, json.dumps({"event": "completed", "call_id": str(uuid.uuid4())}).encode())
         event = answer.json["id"]
         wait_for(lambda: "state: completed" in self.ctl("event", "show", event).stdout, 10)
+        headers = self.ctl("event", "show", event).stdout.split("headers:\n")[1].splitlines()
+        self.assertRegex(headers[0], r"^  \S+: \S")
+        self.assertRegex(headers[1], r"^  \S+: \S")
         self.assertIn("count: 1", self.ctl("event", "replay", event).stdout)
         for arguments in (("status",), ("plugin", "list"), ("plugin", "show", "ringba"), ("sync", "list"), ("event", "list"), ("dead-letter", "list"),
                           ("audit",), ("metrics",), ("log", "level", "info"), ("connection", "pause", name), ("connection", "resume", name),

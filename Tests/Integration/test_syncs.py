@@ -47,12 +47,18 @@ class Syncs(unittest.TestCase):
         second = self.berthd.get(f"/v1/runs/{self.sync()['id']}")
         self.assertEqual((second["mode"], when(second["since"])), ("incremental", high - timedelta(seconds=overlap)))
         self.assertEqual(self.ended(second)["counts"]["created"], 0)
+        # Another account's history is not what was read.
+        self.berthd.control("PATCH", f"/v1/connections/{self.connection['id']}", {"settings": {"currency": "EUR"}})
+        self.assertIsNotNone(self.berthd.get(f"/v1/connections/{self.connection['id']}")["streams"]["calls"]["high_water"])
+        self.berthd.control("PATCH", f"/v1/connections/{self.connection['id']}", {"settings": {"account_id": "RAOTHER"}})
+        self.assertIsNone(self.berthd.get(f"/v1/connections/{self.connection['id']}")["streams"]["calls"]["high_water"])
 
     def test_a_run_of_the_last_hours_leaves_the_rest_to_be_read(self):
         # Would break: everything before the first run's `since` is never asked for, and every run says success.
         def stands():
             streams = self.berthd.get(f"/v1/connections/{self.connection['id']}").get("streams") or {}
             return (streams.get("calls") or {}).get("high_water")
+        self.assertEqual(self.ended(self.sync(mode="range", since="2026-01-01"))["since"], "2026-01-01T00:00:00.000Z")
         since = (datetime.now(timezone.utc) - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.assertEqual(self.ended(self.sync(since=since))["status"], "success")
         self.assertIsNone(stands())
@@ -198,6 +204,43 @@ class Interrupted(unittest.TestCase):
         done = self.run_of(run, "cancelled", "failed")
         self.assertEqual((done["status"], done["error"]["message"]), ("cancelled", "the connection was removed before the run began"))
 
+    def test_a_run_whose_connection_ends_is_stopped(self):
+        # Would break: a provider is asked and records are written for a connection that is gone, and the run says success.
+        for name, method, verb in (("removed", "DELETE", ""), ("disconnected", "POST", "/disconnect")):
+            with self.subTest(name):
+                self.provider.waiting.clear()
+                self.gate = self.provider.gates[3] = threading.Event()
+                connection, run = self.begun(name)
+                self.assertIn(self.berthd.control(method, f"/v1/connections/{connection}{verb}").status, (200, 204))
+                before = self.berthd.get("/v1/status")["records"]["call"]
+                done = self.run_of(run, "cancelled", "failed", "success")
+                self.assertEqual((done["status"], done["error"]["message"]), ("cancelled", f"the connection was {name} while it ran"))
+                asked = len(self.provider.requests)
+                self.gate.set()
+                del self.provider.gates[3]
+                time.sleep(1)
+                self.assertEqual((len(self.provider.requests), self.berthd.get("/v1/status")["records"]["call"]), (asked, before))
+
+    def test_another_account_is_read_from_its_beginning(self):
+        # Would break: of the account that takes the other's place only what is new is ever read.
+        connection, run = self.begun("main")
+        other = Phonebox(200)
+        self.addCleanup(other.stop)
+        stands = lambda: self.berthd.get(f"/v1/connections/{connection}")["streams"]["calls"]["high_water"]
+        self.berthd.control("PATCH", f"/v1/connections/{connection}", {"base_url": other.url})
+        done = self.run_of(run, "cancelled", "failed", "success")
+        self.assertEqual((done["status"], done["error"]["message"]), ("cancelled", "the connection was given another address or account while it ran"))
+        self.gate.set()
+        self.assertIsNone(stands())
+        self.run_of(self.sync(connection), "success")
+        self.assertEqual(other.requests, list(range(1, 11)))
+        self.assertIsNotNone(stands())
+        self.berthd.control("PATCH", f"/v1/connections/{connection}", {"name": "renamed"})
+        self.assertIsNotNone(stands())
+        self.berthd.control("PATCH", f"/v1/connections/{connection}", {"base_url": self.provider.url})
+        self.assertIsNone(stands())
+        self.assertIn("connection.streams_restarted", [e["kind"] for e in self.berthd.get("/v1/audit?limit=20")["items"]])
+
     def test_a_run_that_waits_is_cancelled(self):
         # Would break: "or cancel it", says the refusal of another run, and then that it can't be.
         connection, run = self.begun("main")
@@ -209,6 +252,20 @@ class Interrupted(unittest.TestCase):
         del self.provider.gates[3]
         self.berthd.post(f"/v1/connections/{connection}/resume")
         self.assertEqual(self.run_of(self.sync(connection), "success", "failed")["status"], "success")
+
+    def test_a_plugin_that_refuses_its_settings_is_named(self):
+        # Would break: "status 14" is all that is ever said of a setting whose bounds the manifest forgot.
+        bundle = self.folder / "bundles" / "ringba"
+        shutil.copytree(BUNDLES / "ringba", bundle)
+        manifest = (bundle / "plugin.toml").read_text()
+        (bundle / "plugin.toml").write_text(manifest.replace("minimum = 1\n", ""))
+        self.berthd.post("/v1/plugins", {"path": str(bundle)}, expect=(201,))
+        self.berthd.post("/v1/connections", {
+            "provider": "ringba", "name": "bad", "base_url": self.provider.url, "credentials": Mock.CREDENTIALS["ringba"],
+            "settings": {**Mock.SETTINGS["ringba"], "page_size": 0}, "streams": {"calls": {"schedule": ""}}})
+        done = self.run_of(self.sync("bad"), "failed", "success")
+        self.assertIn("the plugin refuses the connection's settings", done["error"]["message"])
+        self.assertIn("'berthctl plugin show' lists them", done["error"]["message"])
 
     def test_a_provider_that_does_not_answer_leaves_room(self):
         # Would break: everybody's syncs wait for minutes because one provider's address answers nothing.

@@ -92,15 +92,21 @@ struct ConnectionRules: Sendable {
                 connection.settings[name] = nil
             } else if let converted = spec.type.convert(value) {
                 connection.settings[name] = converted
+                let isMissing = spec.isRequired && converted == .string("")
+                if let problem = isMissing ? "is required, and must not be empty" : spec.bounds.problem(with: converted) {
+                    problems.append("settings.\(name): \(problem)\(Self.told(spec.help))")
+                }
             } else {
                 problems.append("settings.\(name): \(value.text) is not a \(spec.type.rawValue)")
             }
         }
         for (name, spec) in manifest.settings.sorted(by: { $0.key < $1.key })
         where spec.isRequired && spec.defaultValue == nil && connection.settings[name] == nil {
-            problems.append("settings.\(name): is required\(spec.help.isEmpty ? "" : " (\(spec.help))")")
+            problems.append("settings.\(name): is required\(Self.told(spec.help))")
         }
     }
+
+    private static func told(_ help: String) -> String { help.isEmpty ? "" : " (\(help))" }
 
     private func applyCredential(
         _ draft: ConnectionDraft, to connection: inout Connection, isNew: Bool, _ problems: inout [String]

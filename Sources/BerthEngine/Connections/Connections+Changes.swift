@@ -45,7 +45,8 @@ extension Connections {
         await enter(id)
         defer { leave(id) }
         let current = try existing(id)
-        let rules = ConnectionRules(manifest: try manifest(of: current.provider))
+        let manifest = try manifest(of: current.provider)
+        let rules = ConnectionRules(manifest: manifest)
         var wished = current
         try rules.apply(draft, to: &wished, isNew: false)
         guard directory.connections().allSatisfy({ $0.id == id || !$0.hasSameName(as: wished) }) else {
@@ -63,14 +64,16 @@ extension Connections {
         let old = hasCredentials && !isDisconnected ? credential(of: current) : nil
         let giveBack = if let old { await grants.giving(back: id, old) } else { GrantReturn?.none }
         let (change, generated) = try await secretChange(draft, of: wished, makesKey: isBack || (hasOtherScheme && !isDisconnected))
+        let isAnother = InstanceFactory.identity(of: current, manifest) != InstanceFactory.identity(of: wished, manifest)
+        let restart = isAnother ? self.note("connection.streams_restarted", actor) : nil
         let note = note(isBack ? "connection.reconnected" : "connection.changed", actor)
         let version = try await secrets.change(change, of: id) { [store] sealed throws(BerthError) in
-            try await store.changeConnection(id, secrets: sealed) { connection, _ throws(BerthError) in
+            try await store.changeConnection(id, secrets: sealed, restartsStreams: isAnother) { connection, _ throws(BerthError) in
                 // Again, on what is there now: what the daemon noted meanwhile stays.
                 try rules.apply(draft, to: &connection, isNew: false)
                 if isBack { connection.begin() }
                 connection.updatedAt = note.at
-                return [note.entry(of: connection)]
+                return [note.entry(of: connection)] + (restart.map { [$0.entry(of: connection)] } ?? [])
             }
         }
         // The old server asked for it, not the new one.

@@ -29,6 +29,14 @@ struct InstanceFactory: Sendable {
         return settings
     }
 
+    /// Whose data a connection reads, by its address and the settings that say so; another one begins at the beginning.
+    static func identity(of connection: Connection, _ manifest: PluginManifest) -> [String: JSONValue] {
+        var identity = effectiveSettings(connection.settings, manifest).filter { manifest.settings[$0.key]?.identifies == true }
+        // No setting has an empty name.
+        identity[""] = connection.baseURL.map { .string($0) }
+        return identity
+    }
+
     /// The connection's own address, or the manifest's with `{setting}` filled in.
     static func baseURL(_ connection: Connection, _ manifest: PluginManifest, _ settings: [String: JSONValue]) -> String {
         if let own = connection.baseURL { return own }

@@ -137,7 +137,7 @@ extension ControlPlane {
     public func performAction(_ id: String, _ action: String, _ input: [UInt8], _ caller: Caller) async throws(BerthError) -> ActionResult {
         let connection = try connections.find(id)
         let manifest = try spec(of: connection)
-        guard manifest.actions.contains(where: { $0.name == action }) else {
+        guard let spec = manifest.actions.first(where: { $0.name == action }) else {
             let names = manifest.actions.map(\.name)
             let nearest = NearestName.of(action, among: names).map { "; did you mean '\($0)'?" } ?? ""
             throw BerthError(
@@ -145,6 +145,7 @@ extension ControlPlane {
             )
         }
         guard connection.status != .disconnected else { throw Connections.disconnected(connection) }
+        try check(input, against: spec, connection.provider)
         // Before, so that an action is never done without a trace.
         try await audit("action.performed", caller, connection.id, action)
         let request = ActionRequest(name: action, input: input, idempotencyKey: RunID(clock, entropy).description)
@@ -167,6 +168,19 @@ extension ControlPlane {
     }
 
     // MARK: parts
+
+    /// Refuses what the plugin's schema does not allow, so that nothing is bought with it and no plugin is blamed for it.
+    private func check(_ input: [UInt8], against action: ActionSpec, _ provider: ProviderName) throws(BerthError) {
+        guard let text = action.inputSchema, let schema = JSONValue(text: Array(text.utf8)), let value = JSONValue(text: input) else {
+            return
+        }
+        let problems = try JSONSchema(schema).problems(in: value)
+        guard problems.isEmpty else {
+            throw BerthError(
+                .invalid, problems.prefix(10).joined(separator: "; ") + (problems.count > 10 ? "; ..." : ""),
+                hint: "berthctl plugin show \(provider) has the input_schema of '\(action.name)'")
+        }
+    }
 
     private func view(_ connection: Connection, generated: String? = nil) async throws(BerthError) -> ConnectionView {
         let state = connection.credentialKind?.isOAuth == true ? await connections.grants.state(of: connection.id) : nil

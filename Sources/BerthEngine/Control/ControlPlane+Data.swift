@@ -97,14 +97,19 @@ extension ControlPlane {
         for (name, isEmpty) in [("ids", request.ids?.isEmpty), ("states", request.states?.isEmpty)] where isEmpty == true {
             throw BerthError(.invalid, "\(name): names none", hint: "leave it out")
         }
+        let isDry = request.dry_run ?? false
+        let limit = request.limit ?? 10_000
+        guard (1...1_000_000).contains(limit) else { throw BerthError(.invalid, "limit: \(limit) is not 1 to 1000000") }
+        guard deadLettersOnly || isDry || request.choosesSome else {
+            throw BerthError(
+                .invalid, "a replay of everything that was ever delivered is not meant: name at least one filter",
+                hint: "ids, connection, provider, kind, states, since or until; \"dry_run\": true says which there are")
+        }
         // What a person gave up, and what waits for its next attempt anyway, comes back only by its id or its state.
         let states = deadLettersOnly ? [.discarded] : request.states ?? (request.ids == nil ? [.completed, .discarded] : nil)
         var filter = EventFilter(
             ids: request.ids, provider: request.provider, kind: request.kind, states: states, since: request.since, until: request.until)
         if let text = request.connection { filter.connection = try connections.find(text).id }
-        let isDry = request.dry_run ?? false
-        let limit = request.limit ?? 10_000
-        guard (1...1_000_000).contains(limit) else { throw BerthError(.invalid, "limit: \(limit) is not 1 to 1000000") }
         let events = try await store.replay(filter, limit: limit, dryRun: isDry, now: clock.now())
         if let id = request.ids?.first, request.ids?.count == 1, events.isEmpty {
             guard let event = try await store.event(id) else {
@@ -123,7 +128,7 @@ extension ControlPlane {
                 deadLettersOnly ? "dead-letters.redriven" : "events.replayed", caller, filter.connection, "\(events.count) events")
             dispatchSignal.raiseAll()
         }
-        return Replay(dry_run: isDry, count: events.count, events: events.prefix(1000).map(\.description))
+        return Replay(dry_run: isDry, events: events)
     }
 
     public func listRecords(_ entity: String, _ query: ListQuery, _ caller: Caller) async throws(BerthError) -> List<JSONValue> {

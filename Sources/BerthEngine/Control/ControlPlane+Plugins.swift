@@ -47,7 +47,8 @@ extension ControlPlane {
             throw BerthError(
                 .conflict, "plugin '\(id)' is used by \(users.count == 1 ? "the connection" : "\(users.count) connections:") \(names)",
                 hint:
-                    "remove or disconnect them first, or: berthctl plugin remove \(id) --force (events and syncs then wait until the plugin is back)")
+                    "remove or disconnect them first, or: berthctl plugin remove \(id) --force (events and syncs then wait until the plugin is back)"
+            )
         }
         try await host.remove(provider)
         try await audit("plugin.removed", caller, nil, id)
@@ -69,6 +70,21 @@ extension ControlPlane {
         BerthError(.notFound, "there is no plugin '\(id)'", hint: "berthctl plugin list shows what is installed")
     }
 
+    private static func view(_ setting: SettingSpec) -> JSONValue {
+        var members: [String: JSONValue] = [
+            "type": .string(setting.type.rawValue), "required": .bool(setting.isRequired), "default": setting.defaultValue ?? .null,
+            "identifies": .bool(setting.identifies), "help": .string(setting.help),
+        ]
+        let bounds = setting.bounds
+        for (name, bound) in [("minimum", bounds.minimum), ("maximum", bounds.maximum)] {
+            members[name] = bound.map { bound in Int64(exactly: bound).map { .integer($0) } ?? .number(bound) }
+        }
+        for (name, bound) in [("min_length", bounds.minLength), ("max_length", bounds.maxLength)] {
+            members[name] = bound.map { .integer(Int64($0)) }
+        }
+        return .object(members)
+    }
+
     static func view(_ plugin: PluginStatus) -> PluginView {
         let manifest = plugin.manifest
         return PluginView(
@@ -76,12 +92,7 @@ extension ControlPlane {
             state: plugin.state.rawValue, problem: plugin.problem.map { Problem($0) }, isolation: plugin.isolation.rawValue,
             generation: plugin.generation, digest: plugin.digest, signed_by: plugin.signer, path: plugin.path, restarts: plugin.restarts,
             workers: plugin.workers,
-            settings: manifest.settings.mapValues { setting in
-                .object([
-                    "type": .string(setting.type.rawValue), "required": .bool(setting.isRequired),
-                    "default": setting.defaultValue ?? .null, "help": .string(setting.help),
-                ])
-            },
+            settings: manifest.settings.mapValues(Self.view),
             credentials: manifest.credentials.map { credential in
                 .object(["kind": .string(credential.kind.rawValue), "fields": .array(credential.fields.map { .string($0) })])
             },

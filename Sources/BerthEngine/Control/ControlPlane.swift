@@ -122,7 +122,7 @@ public struct ControlPlane: ControlOperations {
     /// A time in a query.
     func time(_ query: ListQuery, _ name: String) throws(BerthError) -> Timestamp? {
         guard let text = query[name] else { return nil }
-        guard let time = Timestamp(text) ?? Timestamp(text + "T00:00:00Z") else {
+        guard let time = Timestamp(timeOrDate: text) else {
             throw BerthError(.invalid, "\(name): '\(text)' is neither an RFC 3339 time nor a date")
         }
         return time

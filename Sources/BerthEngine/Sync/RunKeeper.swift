@@ -16,6 +16,8 @@ protocol RunKeeper: Sendable {
 enum RunEnding: Sendable {
     /// A person asked for it.
     case cancelled
+    /// Its connection was removed or disconnected, or reads somebody else's data now; why, for the run's row.
+    case connectionEnded(AttemptFailure)
     /// Its connection was paused: the run goes back to the queue, and waits there.
     case paused
     /// The daemon stops: the run goes back to the queue.

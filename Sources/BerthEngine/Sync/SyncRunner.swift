@@ -51,13 +51,19 @@ struct SyncRunner: Sendable {
                 run: run.id, stream: run.stream, mode: run.mode, since: run.since, until: run.until, checkpoint: await sink.checkpoint)
             let ended = await host.read(request, for: instance, into: sink)
             KillPoint.reach("sync.before-finish")
-            guard let failure = await sink.takeFailure() ?? ended else {
+            let refused = await sink.takeFailure()
+            guard let failure = refused ?? ended else {
                 let failed = await sink.counts.failed
                 await finish(run, failed > 0 ? .partial : .success, nil, stream: stream, keeper, log)
                 return
             }
             if Task.isCancelled {
                 await end(run, keeper, log)
+                return
+            }
+            // The store was first to know.
+            if let refused, refused.status == .cancelled {
+                await finish(run, .cancelled, refused, keeper, log)
                 return
             }
             guard host.manifest(of: run.provider) != nil else { return await putBackWithoutPlugin(run, keeper, log) }
@@ -100,6 +106,7 @@ struct SyncRunner: Sendable {
     private func end(_ run: SyncRun, _ keeper: any RunKeeper, _ log: Logger) async {
         switch await keeper.ending(of: run.id) {
         case .cancelled: await finish(run, .cancelled, Self.cancelledByPerson, keeper, log)
+        case .connectionEnded(let why): await finish(run, .cancelled, why, keeper, log)
         case .paused:
             await putBack(run, keeper, log)
             log.info("sync waits: its connection is paused", metadata: ["hint": "it goes on when the connection is resumed"])
@@ -244,6 +251,10 @@ actor RunPageSink: PageSink {
             parts.feed.publish(receipt.notices)
             parts.metrics.syncPage(provider: run.provider, stream: run.stream, counts: receipt.counts)
         } catch {
+            guard error.code != .connectionEnded else {
+                failure = AttemptFailure(.cancelled, error.message)
+                throw error
+            }
             failure = AttemptFailure(error.isRetryable ? .retry : .internal, "page not stored: \(error.message)")
             throw error
         }

@@ -1,5 +1,5 @@
 // Runs queued syncs: claims them by turns, one at a time per connection and stream, drives each to its end, stops those whose
-// connection was paused, and keeps the handles by which a person cancels one.
+// connection was paused or ended, and keeps the handles by which a person cancels one.
 
 public import BerthModel
 public import BerthSeams
@@ -18,6 +18,8 @@ public actor SyncService {
 
     private struct Running {
         let run: SyncRun
+        /// Its connection as it was when the run began.
+        let connection: Connection?
         let task: Task<Void, Never>
     }
     private var running: [RunID: Running] = [:]
@@ -27,7 +29,8 @@ public actor SyncService {
     /// Runs that the store is being asked for.
     private var claiming: Set<RunID> = []
     private var cancelled: Set<RunID> = []
-    private var paused: Set<RunID> = []
+    /// Runs that their connection stopped, and why.
+    private var stopped: [RunID: RunEnding] = [:]
     private(set) var isStopping = false
     /// Looks again after a claim that the store refused.
     private var retry: Task<Void, Never>?
@@ -50,7 +53,8 @@ public actor SyncService {
         (wake, waker) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// Looks soon for queued runs, and for runs whose connection was paused. To be called when a connection or a plugin changed.
+    /// Looks soon for queued runs, and for those that their connection stops: it was paused or changed, or it ended. To be called when
+    /// a connection or a plugin changed.
     public nonisolated func wakeUp() { waker.yield() }
 
     /// Runs until cancelled; runs in hand are then put back to the queue with their checkpoints.
@@ -89,8 +93,9 @@ public actor SyncService {
 
     private func look() async {
         guard !isStopping else { return }
-        for (id, running) in running where !paused.contains(id) && directory.connection(running.run.connection)?.status == .paused {
-            paused.insert(id)
+        for (id, running) in running where stopped[id] == nil {
+            guard let ending = ending(of: running) else { continue }
+            stopped[id] = ending
             interrupt(id)
         }
         serveReturning()
@@ -112,7 +117,7 @@ public actor SyncService {
             }
             for run in try await store.claimRuns(chosen, now: clock.now()) {
                 KillPoint.reach("sync.after-claim")
-                running[run.id] = Running(run: run, task: Task { await self.drive(run) })
+                running[run.id] = Running(run: run, connection: directory.connection(run.connection), task: Task { await self.drive(run) })
                 if cancelled.contains(run.id) { interrupt(run.id) }
             }
             retryWait = Self.firstRetryWait
@@ -120,6 +125,25 @@ public actor SyncService {
             logger.error("queued syncs not claimed, trying again", metadata: ["error": "\(error)", "wait": "\(retryWait)"])
             lookLater()
         }
+    }
+
+    /// Why a run has to stop by what its connection has become; nil: it may go on.
+    private func ending(of running: Running) -> RunEnding? {
+        guard let connection = directory.connection(running.run.connection) else {
+            return .connectionEnded(.connectionEnded(isRemoved: true))
+        }
+        if connection.status == .disconnected { return .connectionEnded(.connectionEnded(isRemoved: false)) }
+        // Before a pause: it must not go on with a checkpoint of what it read before.
+        if let before = running.connection, !isSame(before, connection) {
+            return .connectionEnded(AttemptFailure(.cancelled, "the connection was given another address or account while it ran"))
+        }
+        return connection.status == .paused ? .paused : nil
+    }
+
+    /// Whether both read the same account, by the manifest of now: another one, after a reload, changes nothing of the account.
+    private func isSame(_ before: Connection, _ now: Connection) -> Bool {
+        guard let manifest = host.manifest(of: now.provider) else { return true }
+        return InstanceFactory.identity(of: before, manifest) == InstanceFactory.identity(of: now, manifest)
     }
 
     /// The next signal may be a day away: what is queued must not wait for it because the store could not write just now.
@@ -142,7 +166,7 @@ public actor SyncService {
         }
         running[run.id] = nil
         cancelled.remove(run.id)
-        paused.remove(run.id)
+        stopped[run.id] = nil
         turns.leave(run.id)
         wakeUp()
     }
@@ -190,5 +214,5 @@ extension SyncService: RunKeeper {
         }
     }
 
-    func ending(of id: RunID) -> RunEnding { cancelled.contains(id) ? .cancelled : paused.contains(id) ? .paused : .shutdown }
+    func ending(of id: RunID) -> RunEnding { cancelled.contains(id) ? .cancelled : stopped[id] ?? .shutdown }
 }

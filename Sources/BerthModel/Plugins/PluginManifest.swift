@@ -262,13 +262,22 @@ public struct SettingSpec: Sendable, Hashable {
     public var isRequired: Bool
     /// Used when absent.
     public var defaultValue: JSONValue?
+    /// What its values keep.
+    public var bounds: ValueBounds
+    /// Whether it says whose data is read: with another value, streams are read from their beginning again.
+    public var identifies: Bool
     /// For people.
     public var help: String
     /// A setting.
-    public init(type: ValueType, isRequired: Bool = false, defaultValue: JSONValue? = nil, help: String = "") {
+    public init(
+        type: ValueType, isRequired: Bool = false, defaultValue: JSONValue? = nil, bounds: ValueBounds = .init(), identifies: Bool = false,
+        help: String = ""
+    ) {
         self.type = type
         self.isRequired = isRequired
         self.defaultValue = defaultValue
+        self.bounds = bounds
+        self.identifies = identifies
         self.help = help
     }
 }

@@ -108,12 +108,18 @@ extension Timestamp: LosslessStringConvertible, Codable {
         milliseconds = days * 86_400_000 + hour * 3_600_000 + minute * 60_000 + second * 1000 + fraction - offset
     }
 
-    /// Decodes the text form.
+    /// Reads what people give: RFC 3339, or a date, which is its first moment in UTC; nil for anything else.
+    public init?(timeOrDate text: String) {
+        guard let time = Timestamp(text) ?? Timestamp(text + "T00:00:00Z") else { return nil }
+        self = time
+    }
+
+    /// Decodes the text form, or a date.
     public init(from decoder: any Decoder) throws {
         let text = try decoder.singleValueContainer().decode(String.self)
-        guard let value = Timestamp(text) else {
+        guard let value = Timestamp(timeOrDate: text) else {
             throw DecodingError.dataCorrupted(
-                .init(codingPath: decoder.codingPath, debugDescription: "'\(text)' is not an RFC 3339 time"))
+                .init(codingPath: decoder.codingPath, debugDescription: "'\(text)' is neither an RFC 3339 time nor a date"))
         }
         self = value
     }

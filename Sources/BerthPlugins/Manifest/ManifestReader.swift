@@ -71,7 +71,7 @@ public struct ManifestReader: Sendable {
                 "abi_mismatch", "\(source.place(of: "abi")): plugin \(id) was built against ABI \(abi), this daemon offers \(Self.abi)",
                 hint: abi > Self.abi ? "update Berth" : "build the plugin again with the SDK of this release")
         }
-        let settings = try settings(root)
+        let settings = try SettingReader.settings(root)
         let entities = try entities(root)
         return PluginManifest(
             id: id, name: try root.text("name") ?? id.text, version: try semanticVersion(root), publisher: try root.text("publisher") ?? "",
@@ -215,38 +215,6 @@ public struct ManifestReader: Sendable {
         return specs
     }
 
-    private func settings(_ root: ManifestSection) throws(BerthError) -> [String: SettingSpec] {
-        var specs: [String: SettingSpec] = [:]
-        for (name, section) in try root.namedSections("settings", keys: ["type", "required", "secret", "default", "help"]) {
-            guard let type = try section.choice("type", [SettingSpec.ValueType.string, .integer, .number, .boolean]) else {
-                throw section.refusal("type", "is required and missing", hint: "string, integer, number or boolean")
-            }
-            var value: JSONValue?
-            if let node = section.members["default"] {
-                switch (type, node) {
-                case (.string, .string(let text)): value = .string(text)
-                case (.integer, .integer(let number)): value = .integer(Int64(number))
-                case (.number, .integer(let number)): value = .integer(Int64(number))
-                case (.number, .number(let number)) where number.isFinite: value = .number(number)
-                case (.number, .number):
-                    throw section.refusal("default", "\(node.shown) is no number that JSON can tell", hint: "a finite one")
-                case (.boolean, .bool(let flag)): value = .bool(flag)
-                default: throw section.refusal("default", "\(node.shown) is not of type \(type.rawValue)")
-                }
-            }
-            if try section.bool("secret") == true {
-                throw section.refusal(
-                    "secret",
-                    "a setting is never secret: the plugin is given all of them, and everybody who may read connections sees them",
-                    hint: "make it a credential: placements = [{ field = \"\(name)\", in = \"header\", name = \"...\" }]")
-            }
-            specs[name] = SettingSpec(
-                type: type, isRequired: try section.bool("required") ?? false, defaultValue: value,
-                help: try section.text("help", lines: true) ?? "")
-        }
-        return specs
-    }
-
     private func streams(_ root: ManifestSection, _ entities: [EntityDefinition]) throws(BerthError) -> [StreamSpec] {
         let known = (EntityDefinition.builtIn + entities).map(\.name.text)
         var streams: [StreamSpec] = []
@@ -308,11 +276,14 @@ public struct ManifestReader: Sendable {
     }
 
     private static func check(schema: String, _ section: ManifestSection) throws(BerthError) {
-        let kind: JSONNode.Kind
-        do throws(JSONError) { kind = try JSONDocument(Array(schema.utf8)).root.kind } catch {
+        let value: JSONValue
+        do throws(JSONError) { value = JSONValue(try JSONDocument(Array(schema.utf8)).root) } catch {
             throw section.refusal("input_schema", "is not JSON: \(error)")
         }
-        guard kind == .object else { throw section.refusal("input_schema", "is not a JSON object") }
+        guard value.objectValue != nil else { throw section.refusal("input_schema", "is not a JSON object") }
+        do { _ = try JSONSchema(value) } catch {
+            throw section.refusal("input_schema", error.message, hint: "docs/manifest.md lists the keywords that Berth checks")
+        }
     }
 
     private func entities(_ root: ManifestSection) throws(BerthError) -> [EntityDefinition] {

@@ -74,6 +74,16 @@ struct ManifestSection {
         return value
     }
 
+    /// A finite number.
+    func number(_ key: String) throws(BerthError) -> Double? {
+        guard let node = members[key] else { return nil }
+        switch node {
+        case .integer(let value): return Double(value)
+        case .number(let value) where value.isFinite: return value
+        default: throw wrongType(key, node, "a number")
+        }
+    }
+
     /// True or false.
     func bool(_ key: String) throws(BerthError) -> Bool? {
         guard let node = members[key] else { return nil }

@@ -19,7 +19,7 @@ extension SQLiteStore {
     }
 
     public func changeConnection(
-        _ id: ConnectionID, secrets: SealedChange,
+        _ id: ConnectionID, secrets: SealedChange, restartsStreams: Bool,
         _ body: @escaping @Sendable (inout Connection, Set<String>) throws(BerthError) -> [AuditEntry]
     ) async throws(BerthError) -> ConnectionVersion {
         let now = clock.now()
@@ -31,6 +31,7 @@ extension SQLiteStore {
             try writer.apply(secrets, of: id, now: now)
             let entries = try body(&connection, try writer.slots(of: id))
             if connection != before { try writer.update(connection) }
+            if restartsStreams { try writer.restartStreams(of: try writer.owner(id).number) }
             try writer.audit(entries)
             return writer.version(connection)
         }

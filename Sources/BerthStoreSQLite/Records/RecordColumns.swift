@@ -49,14 +49,25 @@ struct RecordColumns {
         let column = try column(condition.field)
         let sql = column.type == .decimal ? "CAST(\(column.sql) AS NUMERIC)" : column.sql
         switch condition.comparison {
-        case .isNull: query.append(" AND \(column.sql) \(condition.value == "false" ? "IS NOT NULL" : "IS NULL")")
+        case .isNull:
+            guard ["true", "false"].contains(condition.value) else {
+                throw wrong("\(condition.field)[null]", condition.value, "true or false")
+            }
+            query.append(" AND \(column.sql) \(condition.value == "false" ? "IS NOT NULL" : "IS NULL")")
         case .isIn:
             query.append(" AND \(sql) IN (NULL")
             for value in condition.value.split(separator: ",", omittingEmptySubsequences: false) {
                 try bind(", ", String(value), column, condition.field, &query)
             }
             query.append(")")
-        case .like: query.append(" AND \(column.sql) LIKE ?", condition.value)
+        case .like:
+            // Kept as numbers: a pattern would never match.
+            guard ![.time, .integer, .boolean].contains(column.type) else {
+                throw BerthError(
+                    .invalid, "\(condition.field)[like]: compares text, and \(condition.field) is of type \(column.type.rawValue)",
+                    hint: "such as \(condition.field)[gte]=... and \(condition.field)[lt]=...")
+            }
+            query.append(" AND \(column.sql) LIKE ?", condition.value)
         case .eq: try bind(" AND \(sql) = ", condition.value, column, condition.field, &query)
         case .ne: try bind(" AND \(sql) IS NOT ", condition.value, column, condition.field, &query)
         case .lt: try bind(" AND \(sql) < ", condition.value, column, condition.field, &query)
@@ -75,7 +86,7 @@ struct RecordColumns {
             guard let flag = ["true": 1, "false": 0, "1": 1, "0": 0][value] else { throw wrong(name, value, "true or false") }
             query.append(prefix + "?", Int64(flag))
         case .time:
-            guard let time = Timestamp(value) ?? Timestamp(value + "T00:00:00Z") else {
+            guard let time = Timestamp(timeOrDate: value) else {
                 throw wrong(name, value, "an RFC 3339 time or a date")
             }
             query.append(prefix + "?", time.milliseconds)

@@ -84,6 +84,7 @@ extension SQLiteStore {
     {
         try await queue.write { writer in
             let held = try Self.held(run, writer)
+            try Self.checkConnection(of: held.run, writer)
             let seen = held.run.mode == .full ? held.number : nil
             let (counts, notices, problem) = try writer.applyPage(
                 changes, held.run.connection, run: run, runNumber: seen, stream: held.run.stream, now: now)
@@ -102,6 +103,15 @@ extension SQLiteStore {
             try update.run()
             return SettleReceipt(notices: notices, notHeld: [], counts: counts, refused: [:])
         }
+    }
+
+    /// What was asked for a connection before it ended is not kept, however late it is heard that the run is to stop.
+    private static func checkConnection(of run: SyncRun, _ writer: Writer) throws {
+        let find = try writer.statement("SELECT removed IS NOT NULL FROM connection WHERE id = ?1 AND status = 'disconnected'")
+        find.bind(1, run.connection.description)
+        guard let isRemoved = try find.first({ $0.int64(0) != 0 }) else { return }
+        throw BerthError(
+            .connectionEnded, AttemptFailure.connectionEnded(isRemoved: isRemoved).message, hint: "berthctl sync show \(run.id)")
     }
 
     public func releaseRun(_ id: RunID) async throws(BerthError) {
@@ -205,7 +215,7 @@ extension SQLiteStore {
         /// Whether the run read up to `until`, which a clock that was ahead may have put into the future.
         var reachedEnd: Bool { (status == .success || status == .partial) && run.mode != .range && run.until <= endedAt }
         /// Nothing before `until` is left out if the stream's mark is not before this; nil: whatever the mark is.
-        var markNeeded: Timestamp? { run.mode == .full ? nil : run.since?.adding(seconds: overlapSeconds) }
+        var markNeeded: Timestamp? { run.mode == .full && run.since == nil ? nil : run.since?.adding(seconds: overlapSeconds) }
     }
 
     /// The mark is looked at in the transaction that moves it: a run that began behind it would leave a gap nobody reads.
@@ -316,5 +326,23 @@ extension SQLiteStore {
                     notBefore: row.optionalInt64(5).map { Timestamp(milliseconds: $0) })
             }
         }
+    }
+}
+
+extension Writer {
+    /// Makes streams begin anew. A run that goes on keeps a lower bound from which nobody's position follows, whatever its mode, so
+    /// that its end can't set one for the account that comes.
+    func restartStreams(of owner: Int64) throws {
+        let states = try statement("UPDATE stream_state SET high_water = NULL, not_before = NULL WHERE connection = ?1")
+        states.bind(1, owner)
+        try states.run()
+        let runs = try statement(
+            """
+            UPDATE run SET checkpoint = NULL, checkpoint_schema = NULL,
+              since = CASE WHEN mode = 'range' THEN since WHEN status = 'running' THEN 0 END
+            WHERE connection = ?1 AND status IN ('queued', 'running')
+            """)
+        runs.bind(1, owner)
+        try runs.run()
     }
 }

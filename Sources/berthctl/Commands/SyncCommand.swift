@@ -15,8 +15,8 @@ struct SyncCommand: ParsableCommand {
         @Argument(help: "Id, name or provider/name.") var connection: String
         @Argument(help: "Stream, such as calls.") var stream: String
         @Option(help: "full, incremental or range; default by the stream.") var mode: String?
-        @Option(help: "Lower bound, for range and incremental (RFC 3339).") var since: String?
-        @Option(help: "Upper bound (RFC 3339).") var until: String?
+        @Option(help: "Lower bound, for range and incremental (RFC 3339 or a date).") var since: String?
+        @Option(help: "Upper bound (RFC 3339 or a date).") var until: String?
         @Flag(help: "Do not wait for the end.") var noWait = false
 
         func run() throws {

@@ -68,6 +68,11 @@ extension JSONValue {
         return value?.cell ?? "-"
     }
 
+    private var pair: String {
+        guard case .array(let parts) = self, parts.count == 2 else { return cell }
+        return "\(parts[0].cell): \(parts[1].cell)"
+    }
+
     /// Members as lines, nested ones indented.
     func lines(indent: String = "") -> [String] {
         guard case .object(let members) = self else { return [indent + cell] }
@@ -76,6 +81,9 @@ extension JSONValue {
             case .object(let inner) where !inner.isEmpty: ["\(indent)\(Terminal.safe(name)):"] + value.lines(indent: indent + "  ")
             case .array(let values) where values.contains { if case .object = $0 { true } else { false } }:
                 ["\(indent)\(Terminal.safe(name)):"] + values.map { "\(indent)  - \($0.cell)" }
+            // Such as headers: a name and a value each.
+            case .array(let values) where values.contains { if case .array = $0 { true } else { false } }:
+                ["\(indent)\(Terminal.safe(name)):"] + values.map { "\(indent)  \($0.pair)" }
             default: ["\(indent)\(Terminal.safe(name)): \(value.cell)"]
             }
         }
