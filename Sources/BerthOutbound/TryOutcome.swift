@@ -4,6 +4,7 @@
 import BerthModel
 import BerthSeams
 import CCurl
+import Glibc
 
 /// One try's meaning.
 struct TryOutcome {
@@ -59,6 +60,11 @@ struct TryOutcome {
         case (.bodyTooLarge, _), (_, CURLE_FILESIZE_EXCEEDED):
             self = fail(.denied, "the answer's body is larger than the \(limits.maxResponseBytes) bytes allowed", .final, .unknown)
         case (.headersTooLarge, _): self = fail(.denied, "the answer's headers are larger than allowed", .final, .unknown)
+        case (.twoLengths, _):
+            self = fail(.remoteDown, "its answer is not readable HTTP: it tells two lengths", .final, .bad)
+        case (.noSocket(let cause), _):
+            let hint = cause == EMFILE ? ": all descriptors of the daemon are in use; raise LimitNOFILE of its unit" : ""
+            self = fail(.retry, "this host gave no socket (\(String(cString: strerror(cause))))\(hint)", .final, .unknown)
         case (.wouldRepeat, _):
             let why = isIdempotent ? "" : "; not repeated, because the provider may have acted on it"
             self = fail(.remoteDown, "the connection broke before an answer\(why)", .broken(wasSent: wasSent), .bad)
