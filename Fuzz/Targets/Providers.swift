@@ -106,6 +106,7 @@ private let noon = Timestamp(milliseconds: 1_780_000_000_000)
     let headers = zip(names, lines).map { (name: $0, value: $1) }
     for wait in [
         RateLimitSignals.retryAfterMilliseconds(headers, now: noon), RateLimitSignals.exhaustedMilliseconds(headers, now: noon),
+        RateLimitSignals.exhaustedMilliseconds(headers, now: noon, isRefusal: true),
     ] {
         if let wait { precondition((0...86_400_000).contains(wait), "a wait of \(wait) ms") }
     }

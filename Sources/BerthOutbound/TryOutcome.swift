@@ -4,6 +4,7 @@
 import BerthModel
 import BerthSeams
 import CCurl
+import Glibc
 
 /// One try's meaning.
 struct TryOutcome {
@@ -20,9 +21,9 @@ struct TryOutcome {
 
     enum Health { case good, bad, unknown }
 
-    /// Of an answer. One that the manifest declares to mean "too many requests" becomes a 429 with Retry-After for all who
-    /// come after: the retry policy, the limits, and the plugin, which then needs no second way to say it. What it repeats of the
-    /// credential is still there.
+    /// Of an answer. One that the manifest declares to mean "too many requests" becomes a 429 for all who come after, and how long to
+    /// wait, whatever form it was told in, Retry-After in seconds: for the retry policy, the limits, and the plugin, which then needs no
+    /// second way to say it. What it repeats of the credential is still there.
     init(answer transfer: Transfer, now: Timestamp, throttles: [ThrottleSpec]) {
         var status = transfer.status
         var headers = transfer.headers
@@ -30,8 +31,12 @@ struct TryOutcome {
         if let wait = ThrottleNotice.milliseconds(throttles, status: status, headers: headers, body: transfer.body, now: now) {
             status = 429
             retryAfter = wait
+        } else if status == 429, retryAfter == nil {
+            retryAfter = RateLimitSignals.exhaustedMilliseconds(headers, now: now, isRefusal: true)
+        }
+        if let retryAfter, RateLimitSignals.meansCaller(status) {
             headers.removeAll { $0.name == "retry-after" }
-            headers.append(("retry-after", String((wait + 999) / 1000)))
+            headers.append(("retry-after", String((retryAfter + 999) / 1000)))
         }
         result = .success(ProviderResponse(status: status, headers: headers, body: transfer.body))
         ending = .answered(status: status, retryAfterNanoseconds: retryAfter.map { $0 * 1_000_000 })
@@ -55,6 +60,11 @@ struct TryOutcome {
         case (.bodyTooLarge, _), (_, CURLE_FILESIZE_EXCEEDED):
             self = fail(.denied, "the answer's body is larger than the \(limits.maxResponseBytes) bytes allowed", .final, .unknown)
         case (.headersTooLarge, _): self = fail(.denied, "the answer's headers are larger than allowed", .final, .unknown)
+        case (.twoLengths, _):
+            self = fail(.remoteDown, "its answer is not readable HTTP: it tells two lengths", .final, .bad)
+        case (.noSocket(let cause), _):
+            let hint = cause == EMFILE ? ": all descriptors of the daemon are in use; raise LimitNOFILE of its unit" : ""
+            self = fail(.retry, "this host gave no socket (\(String(cString: strerror(cause))))\(hint)", .final, .unknown)
         case (.wouldRepeat, _):
             let why = isIdempotent ? "" : "; not repeated, because the provider may have acted on it"
             self = fail(.remoteDown, "the connection broke before an answer\(why)", .broken(wasSent: wasSent), .bad)

@@ -173,6 +173,8 @@ struct Daemon {
                     BackgroundService(name: "scheduler") { await scheduler.run() },
                 ], at: services.count - 3)
         }
+        // The last one ends first: who waits for a token or a revocation would keep those from their end that serve them.
+        services.append(StopSignal { desk.stop() })
         if let requestLog { services.insert(BackgroundService(name: "requests") { await requestLog.run() }, at: 0) }
         var group = ServiceGroupConfiguration(
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },

@@ -97,12 +97,14 @@ struct GrantBed {
     let spec: CredentialSpec
     private let desk: ExchangeDesk
 
+    /// Beside the test bundle stand the built programs.
+    private static let products = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent().path
+    static let daemon = products + "/berthd"
+
     static func start() async throws -> GrantBed {
-        // Beside the test bundle stand the built programs.
-        let products = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath().deletingLastPathComponent().path
         let folder = NSTemporaryDirectory() + "berth-grants-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        return try GrantBed(folder: folder, mock: MockServer(program: products + "/berth-mock"), daemon: products + "/berthd")
+        return try GrantBed(folder: folder, mock: MockServer(program: products + "/berth-mock"), daemon: daemon)
     }
 
     private init(folder: String, mock: MockServer, daemon: String) throws {

@@ -287,6 +287,60 @@ import Testing
         #expect(RateLimitSignals.retryAfterMilliseconds([("retry-after", "600"), ("retry-after", "1")], now: now) == 600_000)
     }
 
+    @Test func momentsListsAndUnitsAreRead() {
+        // Would break: a provider that writes the moment instead of the wait is left alone for a day; one that tells two windows, or the
+        // end of its window alone, is asked on while it refuses.
+        let now = Timestamp("2026-03-04T10:00:00.000Z")!
+        let unix = now.milliseconds / 1000
+        for (value, wait) in [
+            ("\(unix + 20)", 20_000), ("\(now.milliseconds + 20_000)", 20_000), ("\(unix - 20)", 0), ("999999999", 86_400_000),
+            ("1000000000", 0), ("2026-03-04T10:00:20Z", 20_000), ("2026-03-04T10:00:20", 20_000), ("2026-03-04T10:01Z", 60_000),
+            ("2026-03-04T12:00:20+02:00", 20_000), ("600, 600", 600_000), ("1, 600", 600_000), ("600s", 600_000), (" 7 ", 7000),
+            ("Wed, 04 Mar 2026 10:00:30 GMT", 30_000),
+        ] { #expect(RateLimitSignals.retryAfterMilliseconds([("retry-after", value)], now: now) == Int64(wait), "\(value)") }
+        for value in ["-5", "600 600", "s", ",", "1h", "2026-03-04T10"] {
+            #expect(RateLimitSignals.retryAfterMilliseconds([("retry-after", value)], now: now) == nil, "\(value)")
+        }
+        let (rest, end) = ("x-ratelimit-remaining", "x-ratelimit-reset")
+        let windows: [(told: [(name: String, value: String)], wait: Int64?, ofRefusal: Int64?)] = [
+            ([(rest, "0, 4999"), (end, "\(unix + 600)")], 600_000, 600_000),
+            ([(rest, "4999, 0"), (end, "600")], 600_000, 600_000),
+            ([(rest, "0, 4999"), (end, "1, 600")], 1000, 1000),
+            ([(rest, "4999, 0"), (end, "1, 600")], 600_000, 600_000),
+            ([(rest, "0"), (rest, "50"), (end, "600"), (end, "1")], 600_000, 600_000),
+            ([(rest, "0, 9"), (end, "soon, 600")], nil, nil),
+            ([(rest, "-1"), (end, "600s")], 600_000, 600_000),
+            ([(rest, "0"), (end, "2026-03-04T10:10Z")], 600_000, 600_000),
+            ([(end, "\(unix + 600)")], nil, 600_000),
+            ([(end, "2026-03-04T10:10:00Z")], nil, 600_000),
+            ([(end, "600")], nil, 600_000),
+            ([("ratelimit", "limit=100, reset=600")], nil, 600_000),
+            // Another limit refused it than the one told of.
+            ([(rest, "5"), (end, "600")], nil, nil),
+            // What is left out of the draft's newer form is far away.
+            ([("ratelimit", #""default";t=600"#)], nil, nil),
+        ]
+        for (told, wait, ofRefusal) in windows {
+            #expect(RateLimitSignals.exhaustedMilliseconds(told, now: now) == wait, "\(told)")
+            #expect(RateLimitSignals.exhaustedMilliseconds(told, now: now, isRefusal: true) == ofRefusal, "\(told)")
+        }
+    }
+
+    @Test func aRefusalWithTheEndOfItsWindowAloneIsHeardOfByAll() async throws {
+        // Would break: a gateway's 429 without Retry-After is asked again at once, and the plugin is not told how long to wait.
+        let server = try ScriptedServer { peer, _, _ in
+            peer.answer(429, ["X-RateLimit-Reset": "\(SystemTime().now().milliseconds / 1000 + 600)"])
+        }
+        let broker = try outbound()
+        let response = await broker.send(get("/x"), for: target(server.url)).response
+        let told = response?.headers.first { $0.name == "retry-after" }.flatMap { Int($0.value) }
+        #expect((500...600).contains(told ?? 0))
+        #expect(await broker.send(get("/x"), for: target(server.url)).failure?.status == .throttled)
+        #expect(server.seen.count == 1)
+        await broker.close()
+        server.stop()
+    }
+
     @Test(arguments: [(403, true), (413, true), (500, true), (502, true), (202, false), (301, false), (404, false), (409, false)])
     func whatRetryAfterIsSaidOf(status: Int, isHeldBack: Bool) async throws {
         // Without it a provider that refuses with 403 would be asked on, or one record that is not ready yet stop a connection.

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import sqlite3
 import subprocess
 import tempfile
@@ -211,6 +212,72 @@ class Answers(Losses):
         self.berthd.control("PATCH", "/v1/connections/x", {"credentials": {"kind": KIND, **CLIENT}})
         self.assertEqual(self.consent().status, 200)
         self.works()
+
+    def test_a_stop_during_a_disconnect_that_waits_for_a_renewal(self):
+        # Would break: the daemon does not end for as long as a token endpoint is silent, and is killed in the end.
+        self.connected()
+        thread, _ = self.ask()
+
+        def disconnect():
+            # Whether it hears the answer is a matter of when the server's connections end.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                self.berthd.control("POST", "/v1/connections/x/disconnect", {}, timeout=90)
+        end = threading.Thread(target=disconnect)
+        end.start()
+        end.join(1)
+        began = time.monotonic()
+        self.assertEqual(self.berthd.stop(30), 0)
+        self.assertLess(time.monotonic() - began, 12)
+        thread.join()
+        end.join()
+        self.assertEqual(self.provider.revoked, [])
+        # It is cut off, and what is not done is told.
+        self.berthd.start()
+        shown = self.berthd.get("/v1/connections/x")
+        self.assertEqual(shown["status"], "disconnected")
+        self.assertIn("may still hold the grant", shown["last_error"])
+        self.assertEqual([e["kind"] for e in self.berthd.all_items("/v1/audit") if "disconnect" in e["kind"]], ["connection.disconnected"])
+        self.provider.gate.set()
+        wait_for(lambda: not self.files(), 20, "no files of a connection that has ended")
+
+    def test_a_stop_during_a_renewal(self):
+        # Would break: an orderly end takes the exchange with it, or the answer's room, and the spent token is sent again.
+        self.connected()
+        thread, _ = self.ask()
+        self.assertEqual(self.berthd.stop(30), 0)
+        thread.join()
+        self.provider.gate.set()
+        wait_for(lambda: self.files("*.reply"), 20, "the answer's file")
+        self.berthd.start()
+        self.works()
+        self.assertEqual(len(self.provider.renewals()), 1)
+
+    def test_an_exchange_that_is_frozen(self):
+        # Would break: a disconnect waits for ever for a process that somebody stopped, or that is stuck.
+        self.connected()
+        self.provider.revoking.clear()
+        answers = []
+        end = threading.Thread(target=lambda: answers.append(self.berthd.control("POST", "/v1/connections/x/disconnect", {}, timeout=90)))
+        end.start()
+        wait_for(lambda: self.provider.revoked, 20, "a revocation")
+        frozen = self.children("exchange-token")
+        self.assertEqual(len(frozen), 1)
+        os.kill(frozen[0], signal.SIGSTOP)
+        end.join(60)
+        self.assertFalse(os.path.exists(f"/proc/{frozen[0]}"))
+        self.assertEqual((answers[0].status, answers[0].json["status"]), (200, "disconnected"))
+        self.assertRegex(answers[0].json["last_error"], "may still hold the grant: .*did not end in 25 s and was killed")
+        self.assertEqual(self.files(), [])
+
+    def children(self, argument):
+        found = []
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            # Gone meanwhile.
+            with contextlib.suppress(OSError):
+                parent = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+                if parent == self.berthd.process.pid and argument.encode() in (stat.parent / "cmdline").read_bytes():
+                    found.append(int(stat.parent.name))
+        return found
 
     def test_a_kill_with_a_refresh_token_that_took_anothers_place(self):
         # Would break: the answer is not the stored grant's, is deleted, and the operator's new token is sent twice.

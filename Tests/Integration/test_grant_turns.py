@@ -66,9 +66,9 @@ class Turns(unittest.TestCase):
             return peer.answer(401)
         return peer.json('{"account":"a1"}')
 
-    def add(self, name, kind, url=None, **fields):
+    def add(self, name, kind, url=None, workspace="default", **fields):
         connection = self.berthd.post("/v1/connections", {
-            "provider": "oauthprobe", "name": name, "base_url": url or self.server.url,
+            "provider": "oauthprobe", "name": name, "workspace": workspace, "base_url": url or self.server.url,
             "credentials": {"kind": kind, "client_id": "mock-client", "client_secret": SECRET, **fields}})
         self.ids[name] = connection["id"]
 
@@ -243,6 +243,30 @@ class Turns(unittest.TestCase):
         began = time.monotonic()
         self.ok("healthy")
         self.assertLess(time.monotonic() - began, 5)
+
+    def test_a_silent_proxy_holds_up_only_its_workspace(self):
+        # Would break: one workspace's dead proxy takes all places at a token endpoint, and no other workspace gets a token.
+        proxy = Hostile(lambda peer, *_: (peer.hold(), False)[1])
+        self.berthd.stop()
+        self.berthd = Berthd(
+            folder=self.folder / "state", bundles=self.folder / "bundles",
+            settings=f'[workspaces.behind.egress]\nproxy = "{proxy.url}"\n').start()
+
+        def quietly(name):
+            # The daemon ends before they are answered.
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                self.call(name)
+        try:
+            for number in range(20):
+                self.add(f"behind-{number}", "oauth2_client_credentials", workspace="behind")
+                threading.Thread(target=quietly, args=(f"behind-{number}",), daemon=True).start()
+            wait_for(lambda: len(proxy.asked) >= 16, 30, "token requests in all places")
+            self.add("healthy", "oauth2_client_credentials")
+            began = time.monotonic()
+            self.ok("healthy")
+            self.assertLess(time.monotonic() - began, 15)
+        finally:
+            proxy.stop()
 
 
 if __name__ == "__main__":

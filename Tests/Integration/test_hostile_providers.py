@@ -4,8 +4,11 @@ connections of the same daemon, of the same plugin even, work all the while."""
 import contextlib
 import email.utils
 import gzip
+import json
+import os
 import pathlib
 import re
+import resource
 import shutil
 import tempfile
 import threading
@@ -15,7 +18,7 @@ import unittest
 from cplugin import bundle
 from hostile import Hostile, bomb, drip, undisturbed
 from oauth_probe import SOURCE, probe
-from rig import Berthd
+from rig import Berthd, wait_for
 
 TEXT = (SOURCE / "plugin.toml").read_text()
 QUICK = TEXT.replace("max_concurrent = 16", "max_concurrent = 16\ntimeout_seconds = 3")
@@ -70,7 +73,8 @@ BROKEN = {
     "too-short": (lambda p, t: cut(p, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n[1,2"), "bytes remaining"),
     "chunks-end": (lambda p, t: cut(p, CHUNKED + "5\r\n{\"a\":"), "127.0.0.1"),
     "chunks-wrong": (lambda p, t: cut(p, CHUNKED + "zz\r\n{}\r\n"), "127.0.0.1"),
-    "two-lengths": (lambda p, t: cut(p, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 400\r\n\r\n{}"), "127.0.0.1"),
+    "two-lengths": (lambda p, t: cut(p, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 400\r\n\r\n{}"), "tells two lengths"),
+    "two-lengths-whole": (lambda p, t: cut(p, "HTTP/1.1 200 OK\r\nContent-Length: 5, 2\r\n\r\n{}xyz"), "tells two lengths"),
     "negative-length": (lambda p, t: cut(p, "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}"), "127.0.0.1"),
     "length-overflows": (lambda p, t: cut(p, "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n{}"), "127.0.0.1"),
     "gzip-goes-on": (lambda p, t: p.answer(200, gzip.compress(b"{}") + b"more than that", Content_Encoding="gzip"), None),
@@ -202,6 +206,33 @@ class HostileProviders(unittest.TestCase):
         for _ in range(5):
             answer, _ = self.call("early")
             self.assertNotIn("evil", answer.body.decode())
+
+    def test_a_host_without_descriptors(self):
+        # Would break: what this host lacks opens the provider's circuit, and nobody is told what to mend.
+        self.add("closes", lambda p, t: p.answer(200, "{}", Connection="close") or False)
+        berthd = Berthd(folder=self.folder / "few", bundles=self.folder / "bundles").start()
+        try:
+            berthd.post("/v1/connections", {
+                "provider": "oauthprobe", "name": "x", "base_url": f"{self.server.url}/closes", "credentials": {"kind": "api_key", "token": SECRET}})
+            call = lambda name: berthd.control("POST", f"/v1/connections/{name}/actions/call_api", {"path": "/api/me", "method": "POST"}, timeout=60)
+            hard = resource.prlimit(berthd.process.pid, resource.RLIMIT_NOFILE)[1]
+            told = []
+            # The caller's own connection takes one, and libcurl has its wake-up: what is left must not do for another.
+            for room in range(12, -1, -1):
+                in_use = {int(name) for name in os.listdir(f"/proc/{berthd.process.pid}/fd")}
+                free = [number for number in range(max(in_use) + 40) if number not in in_use]
+                resource.prlimit(berthd.process.pid, resource.RLIMIT_NOFILE, (free[room], hard))
+                with contextlib.suppress(OSError):
+                    told.append(call("x").body.decode())
+                if "gave no socket" in told[-1]:
+                    break
+            resource.prlimit(berthd.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+            self.assertIn("raise LimitNOFILE", told[-1], told)
+            shown = berthd.get("/v1/connections/x")
+            self.assertNotIn("provider fails", json.dumps(shown))
+            wait_for(lambda: call("x").status == 200, 20, "a call that works")
+        finally:
+            berthd.stop()
 
     def test_redirects_are_answers(self):
         # Would break: a provider sends the daemon, and the credential with it, wherever it likes.

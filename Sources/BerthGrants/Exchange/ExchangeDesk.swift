@@ -18,15 +18,20 @@ public final class ExchangeDesk: Sendable {
     private let egress: @Sendable (ConnectionID) -> ExchangeEgress?
     private let userAgent: String
     /// Each exchange holds a thread while its process runs. More than a few at one endpoint wait, so that a token endpoint that
-    /// does not answer keeps nobody waiting but its own.
+    /// does not answer keeps nobody waiting but its own; nor does a proxy, which is one workspace's: each way there has its queue.
     private let queues = Mutex<[String: OperationQueue]>([:])
     private static let exchangesPerEndpoint = 16
     /// Waits for exchanges of a former life whose connection is gone.
     private let sweeps = OperationQueue()
     /// How many exchanges of a connection began in this life.
     private let exchanges = Mutex<[ConnectionID: Int]>([:])
-    /// Longer than an exchange's own time, which ends it.
+    /// An exchange ends by its own time. One that has not so many seconds later is stuck: stopped, or the disk is.
+    private static let spareSeconds = 10
+    /// Longer than all that.
     private static let exchangeSecondsMax = 75
+    /// When nobody waits any more, since the daemon stops.
+    private let stopsAt = Mutex<ContinuousClock.Instant?>(nil)
+    private static let stopSeconds = 3
 
     /// A desk that keeps locks and answers in `folder` (made with mode 0700) and runs `program exchange-token`. `egress` tells the
     /// rules of a connection's workspace; nil: there is no such connection, and nothing is sent for it.
@@ -62,7 +67,7 @@ public final class ExchangeDesk: Sendable {
             body: request.body,
             timeoutSeconds: timeoutSeconds, isOwnAddress: isOwnAddress, egress: egress, userAgent: userAgent,
             replyPath: revocation ? files.path(connection, .revocation) : files.path(connection, .reply), key: keyBytes, basis: basis)
-        return await onThread(of: request.url) {
+        return await onThread(of: request.url, egress) {
             let result = self.run(job, connection, keyBytes, refuses: !revocation)
             if revocation { unlink(job.replyPath) }
             return result
@@ -85,14 +90,15 @@ public final class ExchangeDesk: Sendable {
             if files.isAbsent(connection) { return .success(.nothing) }
         }
         let keyBytes = key.withBytes { Array($0) }
-        return await onThread(of: url) {
+        return await onThread(of: url, egress(connection)) {
             func failed(_ what: String) -> Result<Left, GrantFailure> {
                 .failure(
                     GrantFailure(
                         message: "a token request of before may have an answer, and \(what)",
                         hint: "none is sent until then; see the daemon's log"))
             }
-            guard let lock = self.files.lock(connection, seconds: Self.exchangeSecondsMax) else {
+            guard let lock = self.files.lock(connection, seconds: Self.exchangeSecondsMax, unless: self.isOver) else {
+                if self.isOver() { return failed("the daemon stops") }
                 return failed("its lock can't be had: \(String(cString: strerror(errno)))")
             }
             defer { close(lock) }
@@ -128,17 +134,23 @@ public final class ExchangeDesk: Sendable {
         }
     }
 
+    /// The daemon stops: exchanges have three seconds more, and then whoever waits for one is told that it is not done. Those under way
+    /// go on without the daemon, and the next one takes their answers.
+    public func stop() { stopsAt.withLock { $0 = $0 ?? .now + .seconds(Self.stopSeconds) } }
+
+    private func isOver() -> Bool { stopsAt.withLock { $0 }.map { .now >= $0 } ?? false }
+
     private func began(_ connection: ConnectionID) -> Int { exchanges.withLock { $0[connection] ?? 0 } }
 
     // MARK: On a thread
 
-    private func onThread<T: Sendable>(of url: String, _ body: @escaping @Sendable () -> T) async -> T {
-        let endpoint = String(url.prefix { $0 != "?" })
+    private func onThread<T: Sendable>(of url: String, _ egress: ExchangeEgress?, _ body: @escaping @Sendable () -> T) async -> T {
+        let way = "\(url.prefix { $0 != "?" }) \(egress?.proxy?.url ?? "")"
         let queue = queues.withLock { queues in
-            if let queue = queues[endpoint] { return queue }
+            if let queue = queues[way] { return queue }
             let queue = OperationQueue()
             queue.maxConcurrentOperationCount = Self.exchangesPerEndpoint
-            queues[endpoint] = queue
+            queues[way] = queue
             return queue
         }
         return await withCheckedContinuation { continuation in queue.addOperation { continuation.resume(returning: body()) } }
@@ -148,7 +160,10 @@ public final class ExchangeDesk: Sendable {
         func failed(_ what: String, _ hint: String = "see the daemon's log; it is tried again") -> Result<ExchangeReply, GrantFailure> {
             .failure(GrantFailure(message: "the token request could not be made: \(what)", hint: hint))
         }
-        guard let lock = files.lock(connection, seconds: Self.exchangeSecondsMax) else {
+        func stopped() -> Result<ExchangeReply, GrantFailure> { failed("the daemon stops", "it is asked again after its next start") }
+        guard !isOver() else { return stopped() }
+        guard let lock = files.lock(connection, seconds: Self.exchangeSecondsMax, unless: isOver) else {
+            if isOver() { return stopped() }
             return failed("no lock: \(String(cString: strerror(errno)))")
         }
         defer { close(lock) }
@@ -160,8 +175,9 @@ public final class ExchangeDesk: Sendable {
             return failed(
                 "there is no room on the disk for its answer (\(folder): \(error))", "free some space; it is asked again by and by")
         }
-        var isAnswered = false
-        defer { if !isAnswered { files.dropPart(of: job.replyPath) } }
+        // Not the room of a process that may still write into it.
+        var needsRoom = false
+        defer { if !needsRoom { files.dropPart(of: job.replyPath) } }
         var ends: [CInt] = [0, 0]
         guard berth_pipe(&ends) == 0 else { return failed("no pipe: \(String(cString: strerror(errno)))") }
         defer { close(ends[0]) }
@@ -182,18 +198,46 @@ public final class ExchangeDesk: Sendable {
         guard error == 0 else { return failed("\(program): \(String(cString: strerror(error)))") }
         defer { close(pidfd) }
         KillPoint.reach("grant.after-spawn")
-        var poller = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
-        while poll(&poller, 1, -1) < 0, errno == EINTR {}
+        let isTimely = hasEnded(pidfd, within: job.timeoutSeconds + Self.spareSeconds)
+        if !isTimely, isOver() {
+            needsRoom = true
+            return failed("the daemon stops, and there is no answer yet", "what comes is taken at the next start")
+        }
+        if !isTimely {
+            // As if it had crashed: whether the provider acted on it is not known.
+            _ = berth_pidfd_signal(pidfd, SIGKILL)
+            guard hasEnded(pidfd, within: 1) else {
+                needsRoom = true
+                return failed("the process for it is stuck and can't be ended", "see what process \(process) waits for; it is tried again")
+            }
+        }
         var code: Int32 = 0
         var signal: Int32 = 0
         _ = berth_pidfd_reap(pidfd, &code, &signal)
-        guard case .success(let sealed) = files.read(job.replyPath),
-            let reply = ExchangeReply(sealed: sealed, key: key, connection: connection.description)
-        else {
-            return failed("the process for it ended with \(signal == 0 ? "code \(code)" : "signal \(signal)") and no answer")
+        func answer(_ path: String) -> ExchangeReply? {
+            guard case .success(let sealed) = files.read(path) else { return nil }
+            return ExchangeReply(sealed: sealed, key: key, connection: connection.description)
         }
-        isAnswered = true
-        KillPoint.reach("grant.after-exchange")
-        return .success(reply)
+        if let reply = answer(job.replyPath) {
+            KillPoint.reach("grant.after-exchange")
+            return .success(reply)
+        }
+        // What a slow disk kept from its name is an answer: whole, or its seal would not fit.
+        if let reply = answer(job.replyPath + ".part"), files.name(partOf: job.replyPath) { return .success(reply) }
+        guard isTimely else {
+            return failed("the process for it did not end in \(job.timeoutSeconds + Self.spareSeconds) s and was killed")
+        }
+        return failed("the process for it ended with \(signal == 0 ? "code \(code)" : "signal \(signal)") and no answer")
+    }
+
+    /// Whether the process ended in time, and before nobody waits any more.
+    private func hasEnded(_ pidfd: CInt, within seconds: Int) -> Bool {
+        let end = ContinuousClock.now + .seconds(seconds)
+        var poller = pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0)
+        while true {
+            // In pieces: when the daemon stops is not known before.
+            if poll(&poller, 1, 250) > 0 { return true }
+            if .now >= end || isOver() { return false }
+        }
     }
 }

@@ -25,8 +25,9 @@ struct ExchangeFiles: Sendable {
 
     func path(_ connection: ConnectionID, _ kind: Kind) -> String { "\(folder)/\(connection).\(kind.rawValue)" }
 
-    /// Held by every process that has the descriptor; nil with `errno` when it can't be had within so many seconds.
-    func lock(_ connection: ConnectionID, seconds: Int) -> CInt? {
+    /// Held by every process that has the descriptor; nil with `errno` when it can't be had within so many seconds, or until there is no
+    /// time left.
+    func lock(_ connection: ConnectionID, seconds: Int, unless isOver: () -> Bool = { false }) -> CInt? {
         let path = path(connection, .lock)
         let end = ContinuousClock.now + .seconds(seconds)
         while true {
@@ -45,7 +46,7 @@ struct ExchangeFiles: Sendable {
             }
             let cause = errno
             close(file)
-            guard cause == EWOULDBLOCK || cause == EINTR, .now < end else {
+            guard cause == EWOULDBLOCK || cause == EINTR, .now < end, !isOver() else {
                 errno = cause
                 return nil
             }
@@ -83,6 +84,9 @@ struct ExchangeFiles: Sendable {
         unlink(part)
         return Cause(number: error)
     }
+
+    /// Gives an answer its name that was written by a process that died before it could; whether it did.
+    func name(partOf path: String) -> Bool { rename(path + ".part", path) == 0 }
 
     func dropPart(of path: String) { unlink(path + ".part") }
 

@@ -4,13 +4,10 @@ import BerthModel
 
 /// Reads an answer's headers. Names are lower case.
 enum RateLimitSignals {
-    /// Milliseconds of `Retry-After`, as seconds or an HTTP date (RFC 9110 10.2.3), the longest where it comes twice; nil when absent
-    /// or unreadable.
+    /// Milliseconds of `Retry-After`, as seconds or an HTTP date (RFC 9110 10.2.3) or the moments that providers write there instead, the
+    /// longest where it comes more than once; nil when absent or unreadable.
     static func retryAfterMilliseconds(_ headers: [(name: String, value: String)], now: Timestamp) -> Int64? {
-        headers.lazy.filter { $0.name == "retry-after" }.compactMap { header in
-            if let seconds = seconds(header.value) { return milliseconds(seconds) }
-            return date(header.value).map { left(until: $0, headers, now) }
-        }.max()
+        headers.lazy.filter { $0.name == "retry-after" }.flatMap { waits($0.value, headers, now) }.compactMap { $0 }.max()
     }
 
     /// Whether an answer's `Retry-After` speaks of the caller rather than of one resource: 503 and 413 (RFC 9110), 429 (RFC 6585),
@@ -18,16 +15,22 @@ enum RateLimitSignals {
     /// may be there.
     static func meansCaller(_ status: Int) -> Bool { [403, 413, 429].contains(status) || status >= 500 }
 
-    /// Milliseconds to hold back though the answer was fine: nothing remains of a window; of several the longest; nil: go on.
-    static func exhaustedMilliseconds(_ headers: [(name: String, value: String)], now: Timestamp) -> Int64? {
+    /// Milliseconds to hold back by what is told of windows: nothing remains of one; of several the longest; nil: go on. Of an answer
+    /// that `isRefusal` the end of a window counts too when nothing is said of what remains.
+    static func exhaustedMilliseconds(
+        _ headers: [(name: String, value: String)], now: Timestamp, isRefusal: Bool = false
+    ) -> Int64? {
         var policies: [Policy] = []
-        // One window, told in headers of its own, or as a dictionary.
-        var fields = Policy()
+        // Windows told in headers of their own, as lists where there are several, or one as a dictionary.
+        var remaining: [Double?] = []
+        var resets: [Int64?] = []
         var dictionary = Policy()
         for header in headers {
             switch header.name {
-            case "x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining": fields.remaining = seconds(header.value)
-            case "x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset", "x-ratelimit-reset-after": fields.reset = header.value
+            case "x-ratelimit-remaining", "x-rate-limit-remaining", "ratelimit-remaining":
+                remaining += pieces(header.value, at: ",").map { number($0) }
+            case "x-ratelimit-reset", "x-rate-limit-reset", "ratelimit-reset", "x-ratelimit-reset-after":
+                resets += waits(header.value, headers, now)
             case "ratelimit":
                 // draft-10: "default";r=0;t=30, "daily";r=9;t=60 - draft-7: limit=100, remaining=0, reset=30
                 for member in pieces(header.value, at: ",") {
@@ -36,10 +39,10 @@ enum RateLimitSignals {
                         let pair = part.split(separator: "=", maxSplits: 1).map { String($0.filter { $0 != " " }) }
                         guard pair.count == 2 else { continue }
                         switch pair[0] {
-                        case "r": policy.remaining = seconds(pair[1])
-                        case "t": policy.reset = pair[1]
-                        case "remaining": dictionary.remaining = seconds(pair[1])
-                        case "reset": dictionary.reset = pair[1]
+                        case "r": policy.remaining = number(pair[1])
+                        case "t": policy.reset = wait(pair[1], headers, now)
+                        case "remaining": dictionary.remaining = number(pair[1])
+                        case "reset": dictionary.reset = wait(pair[1], headers, now)
                         default: break
                         }
                     }
@@ -48,26 +51,42 @@ enum RateLimitSignals {
             default: break
             }
         }
-        return (policies + [fields, dictionary]).compactMap { pause($0, headers, now) }.max()
+        if isRefusal, remaining.isEmpty { remaining = resets.map { _ in 0 } }
+        if isRefusal, dictionary.remaining == nil { dictionary.remaining = 0 }
+        for (index, remaining) in remaining.enumerated() {
+            // Each window's end stands where its rest does; one for all, or a list of another length, is read as the strictest.
+            let reset = resets.count > 1 && index < resets.count ? resets[index] : resets.compactMap { $0 }.max()
+            policies.append(Policy(remaining: remaining, reset: reset))
+        }
+        return (policies + [dictionary]).compactMap { policy in
+            guard let remaining = policy.remaining, remaining < 1, let reset = policy.reset, reset > 0 else { return nil }
+            return reset
+        }.max()
     }
 
     /// What an answer says of one window.
     private struct Policy {
         var remaining: Double?
-        /// Seconds, a moment in Unix seconds or milliseconds, or a date.
-        var reset: String?
+        /// Milliseconds until it ends.
+        var reset: Int64?
     }
 
-    private static func pause(_ policy: Policy, _ headers: [(name: String, value: String)], _ now: Timestamp) -> Int64? {
-        guard let remaining = policy.remaining, remaining < 1, let text = policy.reset else { return nil }
-        guard let reset = seconds(text) else {
-            return date(text).map { left(until: $0, headers, now) }.flatMap { $0 > 0 ? $0 : nil }
-        }
-        guard reset > 0 else { return nil }
-        // A number this large is a moment, not a duration: Unix seconds, or milliseconds.
-        if reset > 1e11 { return left(until: Int64(reset), headers, now) }
-        if reset > 1e9 { return left(until: Int64(reset * 1000), headers, now) }
-        return milliseconds(reset)
+    /// The waits of a header's value, in its order; nil for what can't be read. Dates have commas in them, so a list is what is nothing else.
+    private static func waits(_ text: String, _ headers: [(name: String, value: String)], _ now: Timestamp) -> [Int64?] {
+        if let whole = wait(text, headers, now) { return [whole] }
+        return pieces(text, at: ",").map { wait($0, headers, now) }
+    }
+
+    /// Milliseconds that a number or a date asks to wait. A number from a milliard on is no duration but a moment, in Unix seconds, or
+    /// in milliseconds from a hundred milliards on: no provider means 31 years, and no moment of today is less.
+    private static func wait(_ text: String, _ headers: [(name: String, value: String)], _ now: Timestamp) -> Int64? {
+        let text = trimmed(text)
+        let seconds = number(text.hasSuffix("s") ? String(text.dropLast()) : text)
+        guard let seconds else { return date(text).map { left(until: $0, headers, now) } }
+        guard seconds >= 0 else { return nil }
+        if seconds >= 1e11 { return left(until: Int64(seconds), headers, now) }
+        if seconds >= 1e9 { return left(until: Int64(seconds * 1000), headers, now) }
+        return Int64(min(seconds * 1000, day))
     }
 
     /// Splits where the separator stands outside of quoted strings; what begins a string and does not end it is one piece.
@@ -91,9 +110,13 @@ enum RateLimitSignals {
         return pieces
     }
 
-    /// Milliseconds since 1970 of an HTTP date or an RFC 3339 time.
+    /// Milliseconds since 1970 of an HTTP date or an RFC 3339 time, also without its seconds (Jira) or its zone (Outreach, UTC).
     private static func date(_ text: String) -> Int64? {
-        (Timestamp(text) ?? HTTPDate.timestamp(text))?.milliseconds
+        for zone in ["", "Z"] {
+            let time = Timestamp(text + zone) ?? Timestamp("\(text.prefix(16)):00\(text.dropFirst(16))\(zone)")
+            if let time { return time.milliseconds }
+        }
+        return HTTPDate.timestamp(text)?.milliseconds
     }
 
     private static func left(until time: Int64, _ headers: [(name: String, value: String)], _ now: Timestamp) -> Int64 {
@@ -111,11 +134,11 @@ enum RateLimitSignals {
     /// No provider may silence a connection for longer than this by one header.
     private static let day = 86_400_000.0
 
-    private static func milliseconds(_ seconds: Double) -> Int64 { Int64(min(seconds * 1000, day)) }
-
-    private static func seconds(_ text: some StringProtocol) -> Double? {
-        guard let value = Double(String(text.filter { $0 != " " })), value >= 0, value.isFinite else { return nil }
+    private static func number(_ text: String) -> Double? {
+        guard let value = Double(trimmed(text)), value.isFinite else { return nil }
         // Seconds or milliseconds since 1970 go up to here; a thousand times as much still fits.
         return min(value, 1e15)
     }
+
+    private static func trimmed(_ text: String) -> String { String(text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()) }
 }

@@ -47,8 +47,11 @@ final class Transfer {
         case address(String)
         case bodyTooLarge
         case headersTooLarge
+        case twoLengths
         case wouldRepeat
         case abandoned
+        /// Not the other side's: this host gave no socket, with `errno`.
+        case noSocket(CInt)
     }
 
     init(
@@ -151,7 +154,16 @@ final class Transfer {
             status = Self.status(in: line)
         } else if !isBodyBegun, let colon = line.firstIndex(of: UInt8(ascii: ":")) {
             let name = String(decoding: line[..<colon].lazy.map { (65...90).contains($0) ? $0 | 32 : $0 }, as: UTF8.self)
-            headers.append((name, String(decoding: Self.trimmed(line[(colon + 1)...]), as: UTF8.self)))
+            let value = String(decoding: Self.trimmed(line[(colon + 1)...]), as: UTF8.self)
+            // Where such an answer ends is a matter of opinion, and what stands behind it somebody else's (RFC 9112, 6.3).
+            if name == "content-length" {
+                let lengths = value.split(separator: ",").map { $0.filter { $0 != " " } } + headers.filter { $0.name == name }.map(\.value)
+                guard Set(lengths).count <= 1 else {
+                    breach = .twoLengths
+                    return 0
+                }
+            }
+            headers.append((name, value))
         }
         return line.count
     }
@@ -181,7 +193,10 @@ final class Transfer {
             breach = .address(reason)
             return CURL_SOCKET_BAD
         }
-        return socket(address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.protocol)
+        let opened = socket(address.pointee.family, address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue), address.pointee.protocol)
+        // Another cause: a family that this host does not have, and another address may be of one it has.
+        if opened < 0, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { breach = .noSocket(errno) }
+        return opened
     }
 
     /// Asked on kept connections too, where no socket is opened: another connection of Berth, with other rights, may
