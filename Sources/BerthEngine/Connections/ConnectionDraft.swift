@@ -179,6 +179,7 @@ extension SettingSpec.ValueType {
         case (.string, .string), (.integer, .integer), (.boolean, .bool), (.number, .integer): value
         // JSON has no other numbers: such a value could be stored, and never be told again.
         case (.number, .number(let number)): number.isFinite ? value : nil
+        case (.number, .verbatim(let text)): Double(text).flatMap { $0.isFinite ? .number($0) : nil }
         case (.string, .integer): .string(value.text)
         case (.integer, .string(let text)): Int64(text).map { .integer($0) }
         case (.number, .string(let text)): Double(text).flatMap { $0.isFinite ? .number($0) : nil }
