@@ -56,6 +56,8 @@ struct ConnectionRules: Sendable {
         if let name = draft.name {
             if WorkspaceName(name) == nil {
                 problems.append("name: '\(name)' must be 1 to 64 of a-z, 0-9, '-' and '_', beginning with a letter or digit")
+            } else if ConnectionID(name) != nil {
+                problems.append("name: '\(name)' has the form of a connection's id, which would be taken for it; choose another")
             }
             connection.name = name
         }
