@@ -72,7 +72,7 @@ public struct Intake: WebhookReceiver {
             return nil
         }
         KillPoint.reach("intake.after-verify")
-        return (verified(delivery.withoutSecrets(spec, rules), connection, spec, now, audit), connection, spec.success)
+        return (verified(delivery.withoutSecrets(spec, rules, policy), connection, spec, now, audit), connection, spec.success)
     }
 
     /// Every step with its refusal.
@@ -166,11 +166,11 @@ public struct Intake: WebhookReceiver {
     ) async throws(BerthError) -> IntakeAnswer {
         let handshake = Handshake.answer(delivery, spec)
         guard handshake != nil || spec.methods.contains(delivery.method) else {
-            return await refuse(
-                delivery, connection, 405, .methodNotAllowed,
-                BerthError(
-                    .methodNotAllowed, "\(RefusedText.plain(delivery.method)) is not taken here",
-                    hint: "use \(spec.methods.sorted().joined(separator: ", "))"))
+            let error = BerthError(
+                .methodNotAllowed, "\(RefusedText.plain(delivery.method)) is not taken here",
+                hint: "use \(spec.methods.sorted().joined(separator: ", "))")
+            _ = await refuse(delivery, connection, 405, .methodNotAllowed, error)
+            return .methodRefused(allowed: spec.methods, error)
         }
         let now = clock.now()
         let verdict = verifier.verify(delivery, spec: spec, rules: rules, keys: policy.keys, now: now)
@@ -198,7 +198,7 @@ public struct Intake: WebhookReceiver {
             }
         }
         KillPoint.reach("intake.after-verify")
-        let verified = verified(delivery.withoutSecrets(spec, rules), connection, spec, now, audit)
+        let verified = verified(delivery.withoutSecrets(spec, rules, policy), connection, spec, now, audit)
         return accepted(verified, try await inbox.accept(verified), connection, spec.success)
     }
 
