@@ -72,7 +72,7 @@ public struct Intake: WebhookReceiver {
             return nil
         }
         KillPoint.reach("intake.after-verify")
-        return (verified(delivery.withoutSecrets(spec, rules, policy), connection, spec, now, audit), connection, spec.success)
+        return (verified(delivery.withoutSecrets(spec, rules, policy), connection, spec, rules, now, audit), connection, spec.success)
     }
 
     /// Every step with its refusal.
@@ -198,19 +198,23 @@ public struct Intake: WebhookReceiver {
             }
         }
         KillPoint.reach("intake.after-verify")
-        let verified = verified(delivery.withoutSecrets(spec, rules, policy), connection, spec, now, audit)
+        let verified = verified(delivery.withoutSecrets(spec, rules, policy), connection, spec, rules, now, audit)
         return accepted(verified, try await inbox.accept(verified), connection, spec.success)
     }
 
     private func verified(
-        _ delivery: RawDelivery, _ connection: Connection, _ spec: WebhookSpec, _ now: Timestamp, _ audit: String
+        _ delivery: RawDelivery, _ connection: Connection, _ spec: WebhookSpec, _ rules: ConnectionWebhook, _ now: Timestamp,
+        _ audit: String
     ) -> VerifiedDelivery {
-        let keys = DeliveryKeys(of: delivery, by: spec)
-        return VerifiedDelivery(
+        let unproven = spec.unproven(by: rules.scheme)
+        let keys = DeliveryKeys(of: delivery.proven(but: unproven), by: spec)
+        var verified = VerifiedDelivery(
             id: EventID(time: now, random: (entropy.next(), entropy.next())), connection: connection.id, provider: connection.provider,
             kind: keys.kind, dedupKey: keys.dedup, orderingKey: keys.ordering, method: delivery.method, query: delivery.query,
             headers: delivery.headers, body: delivery.body, receivedAt: delivery.receivedAt, audit: audit,
             remoteAddress: delivery.remoteAddress)
+        verified.unproven = unproven
+        return verified
     }
 
     /// After the commit.

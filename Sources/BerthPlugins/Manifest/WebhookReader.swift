@@ -41,7 +41,29 @@ enum WebhookReader {
             }
         }
         spec.handshake = try handshake(section)
+        try refuseUnproven(spec, section)
         return spec
+    }
+
+    /// Kind and dedup key that stand only where no offered scheme proves anything would never be found.
+    private static func refuseUnproven(_ spec: WebhookSpec, _ section: ManifestSection) throws(BerthError) {
+        let unproven = spec.schemes.reduce(into: UnprovenParts(rawValue: ~0)) { $0.formIntersection(spec.unproven(by: $1)) }
+        func isLost(_ alternatives: [ValueSelector]) -> Bool {
+            let places = alternatives.filter { if case .constant = $0 { false } else { true } }
+            return !places.isEmpty
+                && places.allSatisfy {
+                    switch $0 {
+                    case .query: unproven.contains(.query)
+                    case .form, .json: unproven.contains(.body)
+                    case .header, .constant: false
+                    }
+                }
+        }
+        for (key, parts) in [("event_kind", [spec.eventKind]), ("dedup_key", spec.dedupKey)] where parts.contains(where: isLost) {
+            throw section.refusal(
+                key, "reads what none of its schemes signs",
+                hint: "add the part to webhook.hmac.signed, or read the value from a part that is signed")
+        }
     }
 
     private static func hmac(_ webhook: ManifestSection) throws(BerthError) -> SignatureScheme.HMAC? {
