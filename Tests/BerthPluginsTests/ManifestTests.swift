@@ -138,6 +138,11 @@ import Testing
             ),
             (
                 "[library]",
+                "[webhook]\nschemes = [\"plugin\"]\nplugin_signed = [\"body\"]\nevent_kind = \"query:event\"\n[library]",
+                "event_kind: reads what none of its schemes signs"
+            ),
+            (
+                "[library]",
                 "[webhook]\nschemes = [\"hmac\"]\ndedup_key = [\"header:x\", \"json:/id\"]\n[webhook.hmac]\nsigned = [\"query\"]\n[library]",
                 "dedup_key: reads what none of its schemes signs"
             ),

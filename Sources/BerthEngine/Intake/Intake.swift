@@ -196,6 +196,9 @@ public struct Intake: WebhookReceiver {
                 }
                 return await refuse(delivery, connection, 401, .unauthorized, error, audit: text)
             }
+            do throws(BerthError) { try SignatureVerifier.checkContent(delivery, spec.unproven(by: .plugin)) } catch {
+                return await refuse(delivery, connection, 401, .unauthorized, error, audit: text)
+            }
         }
         KillPoint.reach("intake.after-verify")
         let verified = verified(delivery.withoutSecrets(spec, rules, policy), connection, spec, rules, now, audit)

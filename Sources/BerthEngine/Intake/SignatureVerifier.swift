@@ -56,13 +56,13 @@ public struct SignatureVerifier: Sendable {
 
     /// Refuses a delivery that holds something, and nothing that is proven. Its signature is the same for all of its kind, for ever; and
     /// taken, all but the first would be duplicates without a word to their sender.
-    private static func checkContent(_ delivery: RawDelivery, _ unproven: UnprovenParts) throws(BerthError) {
+    static func checkContent(_ delivery: RawDelivery, _ unproven: UnprovenParts) throws(BerthError) {
         let proven = delivery.proven(but: unproven)
         guard proven.query.isEmpty, proven.body.isEmpty, !(delivery.query.isEmpty && delivery.body.isEmpty) else { return }
         let covered = delivery.query.isEmpty ? "query" : "body"
         throw BerthError(
             .contentUnsigned, "the signature covers the \(covered), which is empty, and not what the delivery holds",
-            hint: "for pixels use the scheme token, or a plugin whose webhook.hmac.signed names the query")
+            hint: "for pixels use the scheme token, or a plugin whose manifest says that the query is signed")
     }
 
     /// The one value of a header. Two headers of a name are refused: the sender and a proxy may each have meant another.

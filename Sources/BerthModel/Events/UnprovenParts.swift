@@ -22,23 +22,28 @@ public struct UnprovenParts: OptionSet, Sendable, Hashable {
 }
 
 extension WebhookSpec {
-    /// What a scheme leaves unproven. `token` and `basic` prove the sender, and with him all he sends; a plugin that verifies has seen all.
+    /// What a scheme leaves unproven. `token` and `basic` prove the sender, and with him all he sends; a plugin that verifies has
+    /// seen all, and answers for all unless the manifest says which parts.
     public func unproven(by scheme: SignatureScheme.Kind) -> UnprovenParts {
         switch scheme {
-        case .token, .basic, .plugin: return []
-        case .standardWebhooks: return [.query, .method]
-        case .hmac:
-            var parts: UnprovenParts = [.query, .body, .method]
-            for part in hmac.signed {
-                switch part {
-                case .query: parts.remove(.query)
-                case .body: parts.remove(.body)
-                case .method: parts.remove(.method)
-                case .timestamp, .path, .literal: break
-                }
-            }
-            return parts
+        case .token, .basic: []
+        case .standardWebhooks: Self.unproven(beside: [.body])
+        case .hmac: Self.unproven(beside: hmac.signed)
+        case .plugin: pluginSigned.map(Self.unproven(beside:)) ?? []
         }
+    }
+
+    private static func unproven(beside signed: [SignatureScheme.HMAC.Part]) -> UnprovenParts {
+        var parts: UnprovenParts = [.query, .body, .method]
+        for part in signed {
+            switch part {
+            case .query: parts.remove(.query)
+            case .body: parts.remove(.body)
+            case .method: parts.remove(.method)
+            case .timestamp, .path, .literal: break
+            }
+        }
+        return parts
     }
 }
 
