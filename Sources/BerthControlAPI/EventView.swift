@@ -34,6 +34,8 @@ public struct EventView: Codable, Sendable {
     public var method: String
     /// As received.
     public var query: String
+    /// Parts its signature does not cover: kept as they came, and not believed. Only of a single event.
+    public var unproven: [String]?
     /// As received; only of a single event.
     public var headers: [[String]]?
     /// As received, when it is UTF-8; only of a single event.
@@ -59,6 +61,7 @@ public struct EventView: Codable, Sendable {
         method = event.method
         query = event.query
         guard withContents else { return }
+        unproven = event.unproven.isEmpty ? nil : event.unproven.names
         headers = event.headers.map { [$0.name, $0.value] }
         body = String(validating: event.body, as: UTF8.self)
         if body == nil { body_base64 = Base64.encode(event.body, urlSafe: false) }

@@ -149,7 +149,8 @@ public enum SchemaCatalog {
             [
                 "id": string, "connection": string, "provider": string, "kind": string, "state": string, "unsupported": boolean,
                 "attempt": integer, "dedup_key": string, "ordering_key": string, "received_at": time, "due_at": time, "settled_at": time,
-                "failure": failure, "method": string, "query": string, "headers": list(list(string)), "body": string, "body_base64": string,
+                "failure": failure, "method": string, "query": string, "unproven": list(string),
+                "headers": list(list(string)), "body": string, "body_base64": string,
             ],
             required: [
                 "id", "connection", "provider", "kind", "state", "unsupported", "attempt", "dedup_key", "received_at", "method", "query",

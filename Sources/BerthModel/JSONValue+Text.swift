@@ -13,6 +13,7 @@ extension JSONValue {
         switch self {
         case .string(let value): value
         case .integer, .number, .bool: text
+        case .verbatim(let text): Double(text) == nil ? nil : text
         case .null, .array, .object: nil
         }
     }
@@ -24,6 +25,7 @@ extension JSONValue {
         case .integer(let value): out += String(value)
         // Beyond what a double holds a number stays one, and as good as endless: null would be another value.
         case .number(let value): out += value.isFinite ? "\(value)" : value.isNaN ? "null" : value < 0 ? "-1e999" : "1e999"
+        case .verbatim(let text): out += text
         case .string(let value): Self.write(value, to: &out)
         case .array(let values):
             out += "["

@@ -1,6 +1,6 @@
 // JSON as a value, for settings and documents whose shape Berth does not know. Not for hot paths.
 
-/// Any JSON value. Numbers keep integers exact up to 64 bits.
+/// Any JSON value. Numbers that are read from a text stay what they were, whatever their size.
 public enum JSONValue: Hashable, Sendable, Codable {
     /// `null`
     case null
@@ -10,6 +10,9 @@ public enum JSONValue: Hashable, Sendable, Codable {
     case integer(Int64)
     /// Any other number.
     case number(Double)
+    /// A JSON text that stays as it is written: a number that neither of those gives back, such as `25.00` or `1e400`, or a
+    /// provider's original. `text` has it as it stands; encoders of others can't, and write the nearest number, or text.
+    case verbatim(String)
     /// Text.
     case string(String)
     /// A list.
@@ -45,6 +48,8 @@ public enum JSONValue: Hashable, Sendable, Codable {
         case .bool(let value): try container.encode(value)
         case .integer(let value): try container.encode(value)
         case .number(let value): try container.encode(value)
+        case .verbatim(let text):
+            if let value = Double(text), value.isFinite { try container.encode(value) } else { try container.encode(text) }
         case .string(let value): try container.encode(value)
         case .array(let value): try container.encode(value)
         case .object(let value): try container.encode(value)

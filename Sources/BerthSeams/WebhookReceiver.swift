@@ -27,8 +27,10 @@ public enum IntakeAnswer: Sendable {
     case accepted(IntakeReceipt, WebhookSpec.Success)
     /// A validation of the URL, answered as the manifest declares. Nothing was stored.
     case handshake(status: Int, body: String, contentType: String, headers: [(name: String, value: String)])
-    /// Not taken, and the same request will not be taken later either: 401, 403, 404, 405, 410.
+    /// Not taken, and the same request will not be taken later either: 401, 403, 404, 410.
     case refused(status: Int, BerthError)
+    /// Not taken by this method: 405 with those that are (RFC 9110, 15.5.6).
+    case methodRefused(allowed: Set<String>, BerthError)
     /// Not taken now: 503 with Retry-After.
     case overloaded(retryAfterSeconds: Int, BerthError)
 }

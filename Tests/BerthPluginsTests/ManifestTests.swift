@@ -133,6 +133,20 @@ import Testing
                 "[library]", "[webhook]\nschemes = [\"hmac\"]\n[webhook.hmac]\nsigned = [\"timestamp\"]\n[library]",
                 "signs neither body nor query"
             ),
+            (
+                "[library]", "[webhook]\nschemes = [\"hmac\", \"standard-webhooks\"]\nevent_kind = \"query:event|constant:x\"\n[library]",
+                "event_kind: reads what none of its schemes signs"
+            ),
+            (
+                "[library]",
+                "[webhook]\nschemes = [\"plugin\"]\nplugin_signed = [\"body\"]\nevent_kind = \"query:event\"\n[library]",
+                "event_kind: reads what none of its schemes signs"
+            ),
+            (
+                "[library]",
+                "[webhook]\nschemes = [\"hmac\"]\ndedup_key = [\"header:x\", \"json:/id\"]\n[webhook.hmac]\nsigned = [\"query\"]\n[library]",
+                "dedup_key: reads what none of its schemes signs"
+            ),
             ("[library]", "[settings.a]\ntype = \"string\"\ndefault = 5\n[library]", "5 is not of type string"),
             ("[library]", "[settings.a]\ntype = \"number\"\ndefault = nan\n[library]", "is no number that JSON can tell"),
             ("[library]", "[settings.a]\ntype = \"number\"\ndefault = -inf\n[library]", "is no number that JSON can tell"),

@@ -26,7 +26,7 @@ import Testing
             d.executescript('DROP INDEX "index_bid$x$y"; ALTER TABLE entity_bid$x RENAME TO entity_bid_x; '
                             'CREATE INDEX entity_bid_x_y ON entity_bid_x ("y") WHERE "y" IS NOT NULL; '
                             'DROP INDEX index_call$status; CREATE INDEX entity_call_status ON entity_call ("status"); DROP TABLE boot; '
-                            'ALTER TABLE request DROP COLUMN reason; PRAGMA user_version=5')
+                            'ALTER TABLE request DROP COLUMN reason; ALTER TABLE event DROP COLUMN unproven; PRAGMA user_version=5')
             """, fixture.path)
         let again = try await fixture.open()
         try await again.define([entity("bid_x", "y"), entity("call_status", "x"), entity("bid", "x_y")])

@@ -65,7 +65,7 @@ import Testing
         let script = """
             import sqlite3, sys
             d = sqlite3.connect(sys.argv[1])
-            d.executescript('ALTER TABLE event DROP COLUMN deaths; ALTER TABLE stream_state DROP COLUMN not_before; '
+            d.executescript('ALTER TABLE event DROP COLUMN deaths; ALTER TABLE event DROP COLUMN unproven; ALTER TABLE stream_state DROP COLUMN not_before; '
                             'ALTER TABLE secret DROP COLUMN set_at; DROP TABLE rate_limit; DROP TABLE request; DROP TABLE boot; '
                             'DROP TRIGGER audit_unchanged; DROP TRIGGER audit_kept; DROP TABLE audit_retention; PRAGMA user_version=1')
             """

@@ -47,7 +47,7 @@ import Testing
             d.executescript('DROP TABLE rate_limit; CREATE TABLE rate_limit (provider TEXT NOT NULL, connection TEXT NOT NULL, '
                             'class TEXT NOT NULL, window INTEGER NOT NULL, sent TEXT NOT NULL, ahead INTEGER NOT NULL, until INTEGER '
                             'NOT NULL, PRIMARY KEY (provider, connection, class, window)) WITHOUT ROWID; '
-                            'ALTER TABLE request DROP COLUMN reason; PRAGMA user_version=8')
+                            'ALTER TABLE request DROP COLUMN reason; ALTER TABLE event DROP COLUMN unproven; PRAGMA user_version=8')
             d.execute("INSERT INTO rate_limit VALUES ('ringba', '', '', 3600, '1000:3', 4, 99000000000000)")
             d.execute("INSERT INTO rate_limit VALUES ('ringba', '', 'reports', 0, '', 0, 99000000000000)")
             d.commit()

@@ -81,10 +81,10 @@ public final class ConnectionDirectory: Sendable {
     func entries(provider: String, connection: String?) -> [Entry] {
         let snapshot = snapshot
         guard let connection else { return snapshot.sole[provider].map { [$0] } ?? [] }
-        if let entries = snapshot.byName[provider]?[connection] { return entries }
-        guard let id = ConnectionID(connection), let entry = snapshot.byID[id], entry.connection.provider.text == provider else {
-            return []
-        }
+        // What has an id's form is one: else a connection named like another's id, from before such names were refused, would take its
+        // deliveries away.
+        guard let id = ConnectionID(connection) else { return snapshot.byName[provider]?[connection] ?? [] }
+        guard let entry = snapshot.byID[id], entry.connection.provider.text == provider else { return [] }
         return [entry]
     }
 

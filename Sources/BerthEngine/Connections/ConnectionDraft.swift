@@ -56,6 +56,8 @@ struct ConnectionRules: Sendable {
         if let name = draft.name {
             if WorkspaceName(name) == nil {
                 problems.append("name: '\(name)' must be 1 to 64 of a-z, 0-9, '-' and '_', beginning with a letter or digit")
+            } else if ConnectionID(name) != nil {
+                problems.append("name: '\(name)' has the form of a connection's id, which would be taken for it; choose another")
             }
             connection.name = name
         }
@@ -185,6 +187,7 @@ extension SettingSpec.ValueType {
         case (.string, .string), (.integer, .integer), (.boolean, .bool), (.number, .integer): value
         // JSON has no other numbers: such a value could be stored, and never be told again.
         case (.number, .number(let number)): number.isFinite ? value : nil
+        case (.number, .verbatim(let text)): Double(text).flatMap { $0.isFinite ? .number($0) : nil }
         case (.string, .integer): .string(value.text)
         case (.integer, .string(let text)): Int64(text).map { .integer($0) }
         case (.number, .string(let text)): Double(text).flatMap { $0.isFinite ? .number($0) : nil }

@@ -100,7 +100,10 @@ public actor Connections {
 
     /// A connection by id, or by a name that is clear: `name`, `provider/name` or `workspace/provider/name`.
     public nonisolated func find(_ text: String) throws(BerthError) -> Connection {
-        if let id = ConnectionID(text), let connection = directory.connection(id) { return connection }
+        if let id = ConnectionID(text) {
+            guard let connection = directory.connection(id) else { throw Self.notFound(text) }
+            return connection
+        }
         let named = directory.connections().filter {
             $0.name == text || "\($0.provider)/\($0.name)" == text || "\($0.workspace)/\($0.provider)/\($0.name)" == text
         }

@@ -202,7 +202,7 @@ extension ControlPlane {
         members["created_at"] = .string(record.createdAt.description)
         members["updated_at"] = .string(record.updatedAt.description)
         members["deleted_at"] = record.deletedAt.map { .string($0.description) } ?? .null
-        members["raw"] = JSONValue(text: Array(record.raw.utf8)) ?? .string(record.raw)
+        members["raw"] = JSONValue(verbatim: record.raw) ?? .string(record.raw)
         return .object(members)
     }
 }

@@ -188,7 +188,7 @@ public actor Dispatcher {
         guard !events.isEmpty else { return false }
         KillPoint.reach("dispatch.after-lease")
         let began = ContinuousClock.now
-        let outcome = await host.handle(events, for: instances.instance(of: connection, manifest))
+        let outcome = await host.handle(events.map(\.proven), for: instances.instance(of: connection, manifest))
         let settlements = judge.settlements(
             of: events, outcome: outcome, entities: StreamEntities(manifest), now: clock.now(),
             random: { Double(self.entropy.next() >> 11) * 0x1p-53 })

@@ -72,7 +72,7 @@ public struct Intake: WebhookReceiver {
             return nil
         }
         KillPoint.reach("intake.after-verify")
-        return (verified(delivery.withoutSecrets(spec, rules), connection, spec, now, audit), connection, spec.success)
+        return (verified(delivery.withoutSecrets(spec, rules, policy), connection, spec, rules, now, audit), connection, spec.success)
     }
 
     /// Every step with its refusal.
@@ -166,11 +166,11 @@ public struct Intake: WebhookReceiver {
     ) async throws(BerthError) -> IntakeAnswer {
         let handshake = Handshake.answer(delivery, spec)
         guard handshake != nil || spec.methods.contains(delivery.method) else {
-            return await refuse(
-                delivery, connection, 405, .methodNotAllowed,
-                BerthError(
-                    .methodNotAllowed, "\(RefusedText.plain(delivery.method)) is not taken here",
-                    hint: "use \(spec.methods.sorted().joined(separator: ", "))"))
+            let error = BerthError(
+                .methodNotAllowed, "\(RefusedText.plain(delivery.method)) is not taken here",
+                hint: "use \(spec.methods.sorted().joined(separator: ", "))")
+            _ = await refuse(delivery, connection, 405, .methodNotAllowed, error)
+            return .methodRefused(allowed: spec.methods, error)
         }
         let now = clock.now()
         let verdict = verifier.verify(delivery, spec: spec, rules: rules, keys: policy.keys, now: now)
@@ -196,21 +196,28 @@ public struct Intake: WebhookReceiver {
                 }
                 return await refuse(delivery, connection, 401, .unauthorized, error, audit: text)
             }
+            do throws(BerthError) { try SignatureVerifier.checkContent(delivery, spec.unproven(by: .plugin)) } catch {
+                return await refuse(delivery, connection, 401, .unauthorized, error, audit: text)
+            }
         }
         KillPoint.reach("intake.after-verify")
-        let verified = verified(delivery.withoutSecrets(spec, rules), connection, spec, now, audit)
+        let verified = verified(delivery.withoutSecrets(spec, rules, policy), connection, spec, rules, now, audit)
         return accepted(verified, try await inbox.accept(verified), connection, spec.success)
     }
 
     private func verified(
-        _ delivery: RawDelivery, _ connection: Connection, _ spec: WebhookSpec, _ now: Timestamp, _ audit: String
+        _ delivery: RawDelivery, _ connection: Connection, _ spec: WebhookSpec, _ rules: ConnectionWebhook, _ now: Timestamp,
+        _ audit: String
     ) -> VerifiedDelivery {
-        let keys = DeliveryKeys(of: delivery, by: spec)
-        return VerifiedDelivery(
+        let unproven = spec.unproven(by: rules.scheme)
+        let keys = DeliveryKeys(of: delivery.proven(but: unproven), by: spec)
+        var verified = VerifiedDelivery(
             id: EventID(time: now, random: (entropy.next(), entropy.next())), connection: connection.id, provider: connection.provider,
             kind: keys.kind, dedupKey: keys.dedup, orderingKey: keys.ordering, method: delivery.method, query: delivery.query,
             headers: delivery.headers, body: delivery.body, receivedAt: delivery.receivedAt, audit: audit,
             remoteAddress: delivery.remoteAddress)
+        verified.unproven = unproven
+        return verified
     }
 
     /// After the commit.

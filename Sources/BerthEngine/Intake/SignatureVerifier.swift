@@ -49,8 +49,20 @@ public struct SignatureVerifier: Sendable {
             case .basic: try verifyBasic(delivery, keys, &proof)
             case .plugin: break
             }
+            try Self.checkContent(delivery, spec.unproven(by: rules.scheme))
             return .verified(audit: proof.text)
         } catch { return .refused(error, audit: proof.text) }
+    }
+
+    /// Refuses a delivery that holds something, and nothing that is proven. Its signature is the same for all of its kind, for ever; and
+    /// taken, all but the first would be duplicates without a word to their sender.
+    static func checkContent(_ delivery: RawDelivery, _ unproven: UnprovenParts) throws(BerthError) {
+        let proven = delivery.proven(but: unproven)
+        guard proven.query.isEmpty, proven.body.isEmpty, !(delivery.query.isEmpty && delivery.body.isEmpty) else { return }
+        let covered = delivery.query.isEmpty ? "query" : "body"
+        throw BerthError(
+            .contentUnsigned, "the signature covers the \(covered), which is empty, and not what the delivery holds",
+            hint: "for pixels use the scheme token, or a plugin whose manifest says that the query is signed")
     }
 
     /// The one value of a header. Two headers of a name are refused: the sender and a proxy may each have meant another.
@@ -105,6 +117,8 @@ extension BerthError.Code {
     public static let signatureMissing: BerthError.Code = "signature_missing"
     /// A signature that is none of the keys'.
     public static let signatureInvalid: BerthError.Code = "signature_invalid"
+    /// The signature covers nothing of what the delivery holds.
+    public static let contentUnsigned: BerthError.Code = "content_unsigned"
     /// The header with the time of sending is not there.
     public static let timestampMissing: BerthError.Code = "timestamp_missing"
     /// The time of sending is no time.

@@ -11,9 +11,14 @@ final class WebhookPolicy: Sendable {
     let keys: [VerificationKey]
     /// Nil when any address may call. Texts that are no range allow nobody.
     private let allowed: [IPRange]?
+    /// Finds keys that deliveries show themselves; nil where they only sign.
+    private let shown: SecretSearch?
+    private let shownBytesMin: Int
 
-    init(keys: [VerificationKey], allowIPs: [String]) {
+    init(keys: [VerificationKey], allowIPs: [String], areShown: Bool = false) {
         self.keys = keys
+        shown = areShown ? SecretSearch(keys.compactMap { SecretForms($0.secret) }, short: .anywhere) : nil
+        shownBytesMin = keys.map(\.secret.count).min() ?? 0
         allowed = allowIPs.isEmpty ? nil : allowIPs.compactMap { IPRange($0) }
     }
 
@@ -22,6 +27,19 @@ final class WebhookPolicy: Sendable {
         guard let allowed else { return true }
         guard let address = IPAddress(remoteAddress) else { return false }
         return allowed.contains { $0.contains(address) }
+    }
+
+    /// A header's value with `***` for keys: proxies repeat the path, and a token in it, in headers of their own.
+    func withoutKeys(_ value: String) -> String {
+        guard let shown, value.utf8.count >= shownBytesMin else { return value }
+        let bytes = Array(value.utf8)
+        var kept: [UInt8] = []
+        var end = 0
+        for place in shown.places(in: bytes) {
+            kept += bytes[end..<place.lowerBound] + Array("***".utf8)
+            end = place.upperBound
+        }
+        return end == 0 ? value : String(decoding: kept + bytes[end...], as: UTF8.self)
     }
 
     /// Slots of the current key and of the one before it.
@@ -36,7 +54,7 @@ final class WebhookPolicy: Sendable {
         for slot in slots {
             if let secret = try await secrets.secret(slot, of: entry.connection.id), let key = VerificationKey(secret) { keys.append(key) }
         }
-        let policy = WebhookPolicy(keys: keys, allowIPs: rules.allowIPs)
+        let policy = WebhookPolicy(keys: keys, allowIPs: rules.allowIPs, areShown: rules.scheme == .token || rules.scheme == .basic)
         entry.policy.withLock { $0 = policy }
         return policy
     }

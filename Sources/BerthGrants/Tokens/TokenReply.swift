@@ -110,7 +110,7 @@ struct TokenReply {
         switch value {
         case .integer(let seconds)?: expiresIn = seconds
         case .number(let seconds)?: expiresIn = Self.whole(seconds)
-        case .string(let text)?: expiresIn = Int64(text.trimmed) ?? Double(text.trimmed).flatMap(Self.whole)
+        case .string(let text)?, .verbatim(let text)?: expiresIn = Int64(text.trimmed) ?? Double(text.trimmed).flatMap(Self.whole)
         default: break
         }
         if let value, value != .null, expiresIn == nil { unreadLifetime = words.plain(value.text, 60) }

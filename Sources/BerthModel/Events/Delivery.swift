@@ -72,8 +72,10 @@ public struct VerifiedDelivery: Sendable {
     public var audit: String
     /// The peer's address.
     public var remoteAddress: String
+    /// What the signature does not cover; kind and keys are without it.
+    public var unproven: UnprovenParts = []
 
-    /// All parts. Made only by the signature verifier.
+    /// All parts but `unproven`. Made only by the signature verifier.
     public init(
         id: EventID, connection: ConnectionID, provider: ProviderName, kind: String, dedupKey: String, orderingKey: String?,
         method: String, query: String, headers: [(name: String, value: String)], body: [UInt8], receivedAt: Timestamp,

@@ -20,6 +20,8 @@ public struct Event: Sendable {
     public var attempt: Int
     /// Attempts so far that brought the plugin down, hung or broke its contract.
     public var deaths = 0
+    /// What its sender has not proven: kept, and not shown to the plugin.
+    public var unproven: UnprovenParts = []
     /// Unique per connection.
     public var dedupKey: String
     /// FIFO key.

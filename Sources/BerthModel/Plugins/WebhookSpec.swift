@@ -12,6 +12,8 @@ public struct WebhookSpec: Sendable, Hashable {
     public var hmac: SignatureScheme.HMAC
     /// Header or query name of the `token` scheme's alternative places; the path segment always works.
     public var tokenPlaces: [ValueSelector]
+    /// What a signature that the plugin verifies covers; nil: the plugin answers for the whole delivery.
+    public var pluginSigned: [SignatureScheme.HMAC.Part]?
     /// Where the event kind stands: the first selector that finds a value.
     public var eventKind: [ValueSelector]
     /// Parts of the dedup key, each a list of alternatives; empty: SHA-256 of method, query and body.

@@ -9,8 +9,8 @@ enum WebhookReader {
             let section = try root.section(
                 "webhook",
                 keys: [
-                    "methods", "schemes", "default_scheme", "event_kind", "dedup_key", "ordering_key", "token_places", "hmac", "success",
-                    "handshake",
+                    "methods", "schemes", "default_scheme", "event_kind", "dedup_key", "ordering_key", "token_places", "hmac",
+                    "plugin_signed", "success", "handshake",
                 ])
         else { return nil }
         let methods = try section.texts("methods") ?? ["POST"]
@@ -31,6 +31,11 @@ enum WebhookReader {
         for text in try section.texts("dedup_key") ?? [] { spec.dedupKey.append(try section.selectors("dedup_key", text)) }
         for text in try section.texts("ordering_key") ?? [] { spec.orderingKey.append(try section.selectors("ordering_key", text)) }
         if let hmac = try hmac(section) { spec.hmac = hmac }
+        spec.pluginSigned = try section.texts("plugin_signed")?.map { text throws(BerthError) in
+            let parts: [String: SignatureScheme.HMAC.Part] = ["body": .body, "query": .query, "method": .method]
+            guard let part = parts[text] else { throw section.unknownChoice("plugin_signed", text, parts.keys.sorted()) }
+            return part
+        }
         if let success = try section.section("success", keys: ["status", "body", "content_type"]) {
             spec.success = .init(
                 status: try success.integer("status", in: 200...299) ?? 202, body: try success.text("body", max: 65_536, lines: true),
@@ -41,7 +46,29 @@ enum WebhookReader {
             }
         }
         spec.handshake = try handshake(section)
+        try refuseUnproven(spec, section)
         return spec
+    }
+
+    /// Kind and dedup key that stand only where no offered scheme proves anything would never be found.
+    private static func refuseUnproven(_ spec: WebhookSpec, _ section: ManifestSection) throws(BerthError) {
+        let unproven = spec.schemes.reduce(into: UnprovenParts(rawValue: ~0)) { $0.formIntersection(spec.unproven(by: $1)) }
+        func isLost(_ alternatives: [ValueSelector]) -> Bool {
+            let places = alternatives.filter { if case .constant = $0 { false } else { true } }
+            return !places.isEmpty
+                && places.allSatisfy {
+                    switch $0 {
+                    case .query: unproven.contains(.query)
+                    case .form, .json: unproven.contains(.body)
+                    case .header, .constant: false
+                    }
+                }
+        }
+        for (key, parts) in [("event_kind", [spec.eventKind]), ("dedup_key", spec.dedupKey)] where parts.contains(where: isLost) {
+            throw section.refusal(
+                key, "reads what none of its schemes signs",
+                hint: "add the part to webhook.hmac.signed or webhook.plugin_signed, or read the value from a part that is signed")
+        }
     }
 
     private static func hmac(_ webhook: ManifestSection) throws(BerthError) -> SignatureScheme.HMAC? {

@@ -32,6 +32,17 @@ struct Reply: Sendable {
         }
     }
 
+    /// As above, with texts that stay as they are written: Foundation's encoder has no way to pass them through.
+    static func json(_ status: HTTPResponse.Status, _ value: JSONValue) -> Reply {
+        Reply(status, contentType: "application/json", body: ByteBuffer(string: value.text))
+    }
+    static func json(_ status: HTTPResponse.Status, _ list: List<JSONValue>) -> Reply {
+        json(status, .object(["items": .array(list.items), "next": list.next.map { .string($0) } ?? .null]))
+    }
+    static func json(_ status: HTTPResponse.Status, _ result: ActionResult) -> Reply {
+        json(status, .object(["output": result.output, "records": .integer(Int64(result.records))]))
+    }
+
     /// A problem document (RFC 9457).
     static func problem(_ error: BerthError, status: HTTPResponse.Status? = nil) -> Reply {
         let status = status ?? ErrorStatus.of(error)

@@ -60,6 +60,10 @@ enum IngestReply {
             return bytes(of: reply, isHead: isHead, closes: closes, allocator: allocator)
         case .refused(let status, let error):
             return bytes(of: .problem(error, status: .init(code: status)), isHead: isHead, closes: closes, allocator: allocator)
+        case .methodRefused(let allowed, let error):
+            var reply = Reply.problem(error, status: .methodNotAllowed)
+            reply.fields[.allow] = allowed.sorted().joined(separator: ", ")
+            return bytes(of: reply, isHead: isHead, closes: closes, allocator: allocator)
         case .overloaded(let seconds, let error):
             var reply = Reply.problem(error, status: .serviceUnavailable)
             reply.fields[.retryAfter] = String(seconds)

@@ -98,12 +98,22 @@ final class IngestRequest {
     func delivery(to target: WebhookPath, from remoteAddress: String) -> RawDelivery {
         var headers: [(name: String, value: String)] = []
         headers.reserveCapacity(head.headers.count)
-        for (name, value) in head.headers { headers.append((Self.lowercase(name), value)) }
+        for (name, value) in head.headers { headers.append((Self.lowercase(name), Self.withoutBlanks(value))) }
         let path = String(queryStart.map { location[..<location.utf8.index(before: $0)] } ?? location)
         return RawDelivery(
             provider: target.provider, connection: target.connection, pathToken: target.token, method: head.method.rawValue, path: path,
             query: String(query), headers: headers, body: body, remoteAddress: remoteAddress,
             receivedAt: receivedAt)
+    }
+
+    /// Blanks around a value are no part of it (RFC 9110, 5.5); the decoder leaves those behind.
+    private static func withoutBlanks(_ value: String) -> String {
+        func isBlank(_ byte: UInt8?) -> Bool { byte == 0x20 || byte == 0x09 }
+        guard isBlank(value.utf8.first) || isBlank(value.utf8.last) else { return value }
+        var rest = value.utf8[...]
+        while isBlank(rest.first) { rest.removeFirst() }
+        while isBlank(rest.last) { rest.removeLast() }
+        return String(Substring(rest))
     }
 
     /// Header names are ASCII: the decoder refuses others.

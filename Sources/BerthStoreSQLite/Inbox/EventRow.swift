@@ -7,7 +7,7 @@ enum EventRow {
     /// Column order of every query that reads events; needs `event e` joined with `connection c`.
     static let columns = """
         e.id, e.sequence, c.id, c.provider, e.kind, e.state, e.unsupported, e.attempt, e.dedup, e.ordering, e.method, e.query,
-        e.received, e.due, e.settled, e.failure, e.deaths
+        e.received, e.due, e.settled, e.failure, e.deaths, e.unproven
         """
     static let contents = ", e.headers, e.body"
 
@@ -25,11 +25,12 @@ enum EventRow {
         var event = Event(
             id: id, sequence: row.int64(1), connection: connection, provider: provider, kind: row.text(4), state: states[Int(row.int64(5))],
             isUnsupported: row.int64(6) != 0, attempt: Int(row.int64(7)), dedupKey: row.text(8), orderingKey: row.optionalText(9),
-            method: row.text(10), query: row.text(11), headers: withContents ? HeaderText.decode(row.text(17)) : [],
-            body: withContents ? row.blob(18) : [], receivedAt: Timestamp(milliseconds: row.int64(12)),
+            method: row.text(10), query: row.text(11), headers: withContents ? HeaderText.decode(row.text(18)) : [],
+            body: withContents ? row.blob(19) : [], receivedAt: Timestamp(milliseconds: row.int64(12)),
             dueAt: Timestamp(milliseconds: row.int64(13)), settledAt: row.optionalInt64(14).map { Timestamp(milliseconds: $0) },
             lastFailure: row.optionalText(15).flatMap(FailureText.decode))
         event.deaths = Int(row.int64(16))
+        event.unproven = UnprovenParts(rawValue: row.int64(17))
         return event
     }
 }

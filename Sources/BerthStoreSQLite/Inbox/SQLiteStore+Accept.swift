@@ -26,8 +26,8 @@ extension SQLiteStore {
             guard try mark.run() == 1 else { return try Self.duplicate(of: key, owner, delivery, writer) }
             let insert = try writer.statement(
                 """
-                INSERT INTO event (id, connection, kind, state, due, received, ordering, dedup, method, query, headers, body)
-                VALUES (?1, ?2, ?3, 0, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                INSERT INTO event (id, connection, kind, state, due, received, ordering, dedup, method, query, headers, body, unproven)
+                VALUES (?1, ?2, ?3, 0, ?4, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
                 """)
             insert.bind(1, id)
             insert.bind(2, owner.number)
@@ -39,6 +39,7 @@ extension SQLiteStore {
             insert.bind(8, delivery.query)
             insert.bind(9, headers)
             insert.bindBlob(10, delivery.body)
+            insert.bind(11, delivery.unproven.rawValue)
             try insert.run()
             try Self.audit("webhook.accepted", delivery, id, owner.number, writer)
             return IntakeReceipt(event: delivery.id, isDuplicate: false)

@@ -28,7 +28,7 @@ extension SQLiteStore {
             let load = try writer.statement(
                 """
                 SELECT e.id, e.sequence, c.id, c.provider, e.kind, 1, e.unsupported, e.attempt + 1, e.dedup, e.ordering, e.method,
-                  e.query, e.received, e.due, e.settled, e.failure, e.deaths, e.headers, e.body
+                  e.query, e.received, e.due, e.settled, e.failure, e.deaths, e.unproven, e.headers, e.body
                 FROM event e JOIN connection c ON c.number = e.connection WHERE e.sequence = ?1
                 """)
             lease.events.reserveCapacity(candidates.count)
@@ -36,7 +36,7 @@ extension SQLiteStore {
             for sequence in candidates {
                 load.bind(1, sequence)
                 let event = try load.first { row -> Event? in
-                    bytes += row.bytes(17).count + row.bytes(18).count
+                    bytes += row.bytes(18).count + row.bytes(19).count
                     guard bytes <= bounds.bytes || (lease.events.isEmpty && bounds.takesLarger) else { return nil }
                     return try EventRow.read(row, withContents: true)
                 }

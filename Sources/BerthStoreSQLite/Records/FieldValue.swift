@@ -63,7 +63,7 @@ enum FieldValue: Equatable {
         case .boolean: return .bool(statement.int64(column) != 0)
         case .time: return .string(Timestamp(milliseconds: statement.int64(column)).description)
         case .string, .decimal, .phone, .enumeration: return .string(statement.text(column))
-        case .json: return JSONValue(text: statement.blob(column)) ?? .string(statement.text(column))
+        case .json: return JSONValue(verbatim: statement.text(column)) ?? .string(statement.text(column))
         }
     }
 }

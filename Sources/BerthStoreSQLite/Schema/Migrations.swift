@@ -111,6 +111,8 @@ enum Migrations {
         """,
         // Why there was no answer, in words.
         "ALTER TABLE request ADD COLUMN reason TEXT",
+        // What of a delivery its signature does not cover. Those that are there are taken as they were.
+        "ALTER TABLE event ADD COLUMN unproven INTEGER NOT NULL DEFAULT 0",
     ]
 
     /// A database of something else gets no tables of ours; an empty one has none yet.

@@ -34,16 +34,41 @@ struct Session {
         }
     }
 
+    /// An answer, and the text it was read from.
+    struct Answer {
+        let value: JSONValue
+        let text: String
+    }
+
     /// Asks; every other answer than a JSON object, or than none where there is none to give (204), ends the command.
     func ask(_ method: String, _ target: String, _ body: JSONValue? = nil) throws -> JSONValue {
+        try answer(method, target, body).value
+    }
+
+    /// As `ask`.
+    func answer(_ method: String, _ target: String, _ body: JSONValue? = nil) throws -> Answer {
         let answer = try client.send(method, target, body: body.map { Array($0.text.utf8) })
         guard (200..<300).contains(answer.status) || (answer.status == 503 && target == "/v1/health") else {
             throw Exit.refused(answer.status, answer.body)
         }
-        if answer.status == 204 { return .null }
-        guard let value = JSONValue(text: answer.body) else { throw Exit.protocolError("it is no JSON") }
+        if answer.status == 204 { return Answer(value: .null, text: "null") }
+        // An original is as deep as the daemon reads, and the answer around it deeper. What exactly is wrong helps nobody here.
+        guard let document = try? JSONDocument(answer.body, limits: .init(depth: 160)) else { throw Exit.protocolError("it is no JSON") }
+        let value = JSONValue(document.root)
         guard case .object = value else { throw Exit.protocolError("it is no JSON object") }
-        return value
+        return Answer(value: value, text: String(decoding: answer.body, as: UTF8.self))
+    }
+
+    /// Shows records: as JSON the answer as it came, since their originals are as their providers wrote them.
+    func show(list: Answer, _ columns: [(heading: String, path: String)]) throws {
+        guard options.output == .table else { return Output.print(list.text) }
+        try show(list: list.value, columns)
+    }
+
+    /// Shows one record, likewise.
+    func show(_ record: Answer) {
+        guard options.output == .table else { return Output.print(record.text) }
+        show(record.value)
     }
 
     /// Shows a list as a table of these columns: heading and member path.

@@ -164,7 +164,7 @@ struct RecordCommand: ParsableCommand {
                     guard let equals = condition.firstIndex(of: "=") else { throw Exit.usage("--where \(condition): expected FIELD=VALUE") }
                     fields.append((String(condition[..<equals]), String(condition[condition.index(after: equals)...])))
                 }
-                let list = try session.ask("GET", "/v1/records/\(Session.encoded(entity))" + Session.query(fields))
+                let list = try session.answer("GET", "/v1/records/\(Session.encoded(entity))" + Session.query(fields))
                 try session.show(list: list, Self.columns(of: entity))
             }
         }
@@ -197,7 +197,7 @@ struct RecordCommand: ParsableCommand {
         @Argument(help: "Entity.") var entity: String
         @Argument(help: "Record id.") var id: String
         func run() throws {
-            try Session.run(options) { $0.show(try $0.ask("GET", "/v1/records/\(Session.encoded(entity))/\(Session.encoded(id))")) }
+            try Session.run(options) { $0.show(try $0.answer("GET", "/v1/records/\(Session.encoded(entity))/\(Session.encoded(id))")) }
         }
     }
 }

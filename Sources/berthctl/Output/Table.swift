@@ -57,7 +57,7 @@ extension JSONValue {
         case .null: "-"
         case .string(let text): Terminal.safe(text)
         case .array(let values): values.map(\.cell).joined(separator: ",")
-        case .object, .bool, .integer, .number: Terminal.safe(text)
+        case .object, .bool, .integer, .number, .verbatim: Terminal.safe(text)
         }
     }
 

@@ -190,12 +190,13 @@ extension IntakeAnswer {
         case .accepted: 202
         case .handshake(let status, _, _, _): status
         case .refused(let status, _): status
+        case .methodRefused: 405
         case .overloaded: 503
         }
     }
     var error: BerthError? {
         switch self {
-        case .refused(_, let error), .overloaded(_, let error): error
+        case .refused(_, let error), .methodRefused(_, let error), .overloaded(_, let error): error
         default: nil
         }
     }

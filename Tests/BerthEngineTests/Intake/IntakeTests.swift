@@ -202,6 +202,21 @@ import Testing
         #expect(bed.inbox.deliveries.count == 1)
     }
 
+    // Without this a query beside a body that the plugin verified would count as verified too.
+    @Test func whatThePluginsSignatureDoesNotCoverIsNotBelieved() async throws {
+        var spec = Self.spec()
+        let whole = try await IntakeBed(spec, ConnectionWebhook(scheme: .plugin))
+        _ = await whole.intake.receive(delivery(query: "event=forged&id=1"))
+        spec.pluginSigned = [.body]
+        let body = try await IntakeBed(spec, ConnectionWebhook(scheme: .plugin))
+        #expect(await body.intake.receive(delivery(query: "event=forged&id=1", body: #"{"id":"genuine"}"#)).status == 202)
+        #expect(await body.intake.receive(delivery(query: "event=forged&id=1", body: "")).status == 401)
+        #expect(whole.inbox.deliveries.map(\.kind) == ["forged"] && whole.inbox.deliveries.map(\.unproven) == [[]])
+        let kept = try #require(body.inbox.deliveries.first)
+        #expect(kept.kind == "" && kept.dedupKey == "genuine" && kept.query == "event=forged&id=1")
+        #expect(kept.unproven == [.query, .method] && body.inbox.deliveries.count == 1)
+    }
+
     // Without handshakes a provider would not register the URL; a wrong token must not be blessed by one.
     @Test func handshakes() async throws {
         let echo = try await IntakeBed(Self.spec(handshake: .echo(.query("challenge"))), Self.token, keys: ["t0ken"])
