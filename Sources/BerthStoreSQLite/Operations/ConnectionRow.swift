@@ -112,6 +112,12 @@ extension Writer {
             delete.bind(1, connection.description)
             try delete.run()
         }
+        for slot in change.removes {
+            let delete = try statement("DELETE FROM secret WHERE connection = ?1 AND slot = ?2")
+            delete.bind(1, connection.description)
+            delete.bind(2, slot)
+            try delete.run()
+        }
         for (slot, secret) in change.values {
             let insert = try statement(
                 """
