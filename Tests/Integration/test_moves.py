@@ -118,6 +118,20 @@ class Moves(unittest.TestCase):
         pages = [(path.split("=")[1], key) for path, _, key in self.seen["A"] if "items" in path]
         self.assertEqual(pages, [("1", "FIRST-KEY"), ("2", "FIRST-KEY"), ("3", "SECOND-KEY"), ("4", "SECOND-KEY")])
 
+    def test_a_paused_run_begins_anew_at_another_address(self):
+        # Would break: a run that waited out a pause goes on at the new server with the old one's cursor, and skips what is before it.
+        self.add("rest", "api_key", token="KEY-OF-A")
+        self.hold("page=3")
+        run = self.berthd.post("/v1/connections/rest/streams/items/sync")
+        wait_for(lambda: "page=3" in self.all_of("A"), 20, "the third page")
+        self.berthd.post("/v1/connections/rest/pause")
+        wait_for(lambda: self.berthd.get(f"/v1/runs/{run['id']}")["status"] == "queued", 20, "a queued run")
+        self.let_go("page=3")
+        self.change("rest", "api_key", "B", token="KEY-OF-B")
+        self.berthd.post("/v1/connections/rest/resume")
+        self.assertEqual(self.ended(run)["status"], "success")
+        self.assertEqual([path.split("=")[1] for path, _, _ in self.seen["B"]], ["1", "2", "3", "4"])
+
     def test_a_new_name_or_schedule_ends_nothing(self):
         # Would break: any change of a connection ends what runs.
         self.add("plain", "api_key", token="KEY-OF-A")

@@ -31,6 +31,10 @@ extension SQLiteStore {
             try writer.apply(secrets, of: id, now: now)
             let entries = try body(&connection, try writer.slots(of: id))
             if connection != before { try writer.update(connection) }
+            // Settings are parts of addresses as well.
+            if connection.baseURL != before.baseURL || connection.settings != before.settings {
+                try writer.forgetPositions(ofOpenRuns: try writer.owner(id).number)
+            }
             try writer.audit(entries)
             return writer.version(connection)
         }
