@@ -4,6 +4,7 @@
 public import BerthModel
 public import BerthSeams
 import Crypto
+import Logging
 
 /// A consent under way.
 struct PendingConsent: Sendable {
@@ -61,6 +62,25 @@ extension GrantKeeper {
         guard let state, let consent = pending[state], expected == nil || consent.connection == expected,
             pending.removeValue(forKey: state) != nil, consent.expiresAt > clock.now(), let oauth = consent.spec.oauth
         else { throw Self.unknownState }
+        do throws(BerthError) {
+            let grant = try await exchange(consent, oauth, fields)
+            await announce(.connected(consent.connection, account: grant.account))
+            return consent.connection
+        } catch {
+            logger.warning(
+                "consent failed",
+                metadata: ["connection": "\(consent.connection)", "error": "\(error.message)", "hint": "\(error.hint ?? "")"])
+            await announce(.consentFailed(consent.connection, error))
+            throw error
+        }
+    }
+
+    /// Makes tokens of what a provider sent the browser back with, and stores them.
+    private func exchange(_ consent: PendingConsent, _ oauth: OAuthSpec, _ fields: [(name: String, value: String)]) async throws(BerthError)
+        -> StoredGrant
+    {
+        func field(_ name: String) -> String? { fields.first { $0.name == name }?.value }
+        guard isInService(consent.spec, consent.connection) || isClosed(consent.connection) else { throw Self.changed }
         if let error = field("error") {
             let what = String(decoding: error.utf8.prefix(60).map { (32...126).contains($0) ? $0 : 63 }, as: UTF8.self)
             throw BerthError(
@@ -89,11 +109,16 @@ extension GrantKeeper {
             let key = try await exchangeKey(consent.connection)
             // Of the grant there was: should this consent fail, the connection lives on with it.
             if case .taken = try await interrupted(consent.connection, consent.spec, oauth, key) { forget(consent.connection) }
+            let old = try await replaceable(consent.connection)
+            try checkService(consent.spec, consent.connection)
             let reply = try await desk.exchange(
                 TokenRequest(oauth.tokenURL, parameters, client, oauth), of: consent.connection, key: key,
                 basis: Self.consentBasis, isOwnAddress: oauth.isOwnAddress
             ).get()
-            let old = try await load(consent.connection)
+            do throws(GrantFailure) { try checkService(consent.spec, consent.connection) } catch {
+                desk.settled(consent.connection)
+                throw error
+            }
             let empty = beforeConsent(old)
             let sent = [Secret(copying: code.utf8), consent.verifier]
             let grant = try await take(reply, over: empty, consent.connection, consent.spec, isConsent: true, hiding: sent)
@@ -103,10 +128,9 @@ extension GrantKeeper {
         } catch { outcome = .failure(error) }
         leave(consent.connection)
         switch outcome {
-        case .success(let grant):
-            await announce(.connected(consent.connection, account: grant.account))
-            return consent.connection
+        case .success(let grant): return grant
         case .failure(let error):
+            guard isInService(consent.spec, consent.connection) || isClosed(consent.connection) else { throw Self.changed }
             throw BerthError(
                 .credential, "the code could not be exchanged: \(error.message)", hint: error.hint, isRetryable: !error.isFinal)
         }
@@ -115,6 +139,10 @@ extension GrantKeeper {
     private static let unknownState = BerthError(
         .invalid, "the state is unknown, used or older than ten minutes, or its connection was disconnected since",
         hint: "begin again: berthctl connection connect NAME; a link works once")
+
+    private static let changed = BerthError(
+        .conflict, "the connection was changed after this link was made: its code belongs to the address and credentials of before",
+        hint: "begin again: berthctl connection connect NAME")
 
     private func onlyState(of connection: ConnectionID) -> String? {
         let mine = pending.filter { $0.value.connection == connection }

@@ -21,7 +21,7 @@ extension GrantKeeper {
         _ connection: ConnectionID, _ spec: CredentialSpec, _ oauth: OAuthSpec, _ key: Secret
     ) async throws(GrantFailure) -> InterruptedAnswer {
         guard let left = try await left(connection, spec, oauth, key) else { return .nothing }
-        let old = left.isConsent ? try await load(connection) : nil
+        let old = left.isConsent ? try await replaceable(connection) : nil
         let grant: StoredGrant
         do throws(GrantFailure) {
             grant = try await take(left.reply, over: left.before, connection, spec, isConsent: left.isConsent)
@@ -55,7 +55,7 @@ extension GrantKeeper {
         }
         if reply.status > 0 {
             if reply.basis == Self.consentBasis, spec.kind == .authorizationCode {
-                return (reply, beforeConsent(try await load(connection)), true)
+                return (reply, beforeConsent(try await replaceable(connection)), true)
             }
             if let stored = try await load(connection), reply.basis == Self.basis(stored.refreshToken ?? stored.accessToken) {
                 return (reply, stored, false)

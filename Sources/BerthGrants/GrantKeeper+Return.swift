@@ -51,7 +51,9 @@ extension GrantKeeper {
             }
         } catch { problem = error.message }
         guard let grant else { return problem }
-        return try await giveBack(grant, connection, oauth, try await client(of: connection)) ?? problem
+        let client = try await client(of: connection)
+        try checkService(spec, connection)
+        return try await giveBack(grant, connection, oauth, client) ?? problem
     }
 
     /// Answers why the provider may still hold it.
@@ -112,7 +114,8 @@ extension GrantKeeper {
         // Some providers answer each consent with the same token.
         let tokens = [new.refreshToken, new.accessToken].compactMap { $0?.exposedText }
         guard !tokens.contains((old.refreshToken ?? old.accessToken).exposedText) else { return }
-        guard let client = try? await client(of: connection) else { return }  // it was just there
+        // It was just there, but may be another since.
+        guard let client = try? await client(of: connection), isInService(spec, connection) else { return }
         Task { await self.giveBack(replaced: old, connection, oauth, client) }
     }
 

@@ -17,6 +17,7 @@ public actor GrantKeeper: Grants {
     let clock: any WallClock
     let entropy: any Entropy
     let logger: Logger
+    private let accessRevision: (@Sendable (ConnectionID) -> UInt64?)?
     private let tell: @Sendable (GrantNews) async -> Void
 
     private struct Held {
@@ -28,12 +29,15 @@ public actor GrantKeeper: Grants {
         /// After a failure nothing is asked before this.
         var holdUntil: ContinuousClock.Instant?
         var failures = 0
+        /// Refusals in a row that waiting does not mend.
+        var refusals = 0
         var lastFailure: GrantFailure?
         /// What went wrong first since tokens could last be had.
         var firstCause: String?
     }
     private var held: [ConnectionID: Held] = [:]
-    private var renewals: [ConnectionID: Task<Result<AccessToken, AttemptFailure>, Never>] = [:]
+    /// By the spec, and so by the address and credential: those who come after a change don't get what was asked for before.
+    private var renewals: [ConnectionID: (spec: CredentialSpec, task: Task<Result<AccessToken, AttemptFailure>, Never>)] = [:]
     /// Grants that are being given back for good.
     var endings: [ConnectionID: Task<String?, Never>] = [:]
     private var nextSerial: UInt64 = 1
@@ -45,16 +49,18 @@ public actor GrantKeeper: Grants {
     private(set) var closed: Set<ConnectionID> = []
     var pending: [String: PendingConsent] = [:]
 
-    /// A keeper; `tell` is called after each change is durable.
+    /// A keeper; `tell` is called after each change is durable. `accessRevision` tells which address and credential of a connection are in
+    /// service: nothing is asked for with others.
     public init(
         secrets: any SecretStore, desk: ExchangeDesk, clock: any WallClock, entropy: any Entropy, logger: Logger,
-        tell: @escaping @Sendable (GrantNews) async -> Void
+        accessRevision: (@Sendable (ConnectionID) -> UInt64?)? = nil, tell: @escaping @Sendable (GrantNews) async -> Void
     ) {
         self.secrets = secrets
         self.desk = desk
         self.clock = clock
         self.entropy = entropy
         self.logger = logger
+        self.accessRevision = accessRevision
         self.tell = tell
     }
 
@@ -63,6 +69,7 @@ public actor GrantKeeper: Grants {
     public func token(of connection: ConnectionID, _ spec: CredentialSpec) async -> Result<AccessToken, AttemptFailure> {
         guard let oauth = spec.oauth else { return .failure(AttemptFailure(.internal, "kind \(spec.kind.rawValue) has no tokens")) }
         guard !closed.contains(connection) else { return .failure(Self.ended(connection)) }
+        guard isInService(spec, connection) else { return .failure(.connectionChanged(connection)) }
         if let known = held[connection], !known.isRefused, let grant = known.grant {
             let now = clock.now()
             if grant.isGood(at: now, for: 0), !grant.isDue(at: now, before: oauth.refreshBeforeSeconds) {
@@ -70,11 +77,11 @@ public actor GrantKeeper: Grants {
             }
             // Early renewal: those who come meanwhile are not kept waiting for as long as the old one is good.
             if grant.isGood(at: now, for: 10) {
-                if known.holdUntil.map({ .now >= $0 }) ?? true, renewals[connection] == nil { _ = renewal(connection, spec, oauth) }
+                if known.holdUntil.map({ .now >= $0 }) ?? true, renewals[connection]?.spec != spec { _ = renewal(connection, spec, oauth) }
                 return .success(token(grant, known.serial))
             }
         }
-        if let task = renewals[connection] { return await task.value }
+        if let renewal = renewals[connection], renewal.spec == spec { return await renewal.task.value }
         if let known = held[connection], let failure = known.lastFailure, let until = known.holdUntil, .now < until {
             return .failure(Self.attemptFailure(failure, connection, wait: Int64((until - .now) / .milliseconds(1))))
         }
@@ -147,7 +154,7 @@ public actor GrantKeeper: Grants {
         Result<AccessToken, AttemptFailure>, Never
     > {
         let task = Task { await self.renew(connection, spec, oauth) }
-        renewals[connection] = task
+        renewals[connection] = (spec, task)
         return task
     }
 
@@ -155,16 +162,18 @@ public actor GrantKeeper: Grants {
     {
         await enter(connection)
         defer {
-            renewals[connection] = nil
+            if renewals[connection]?.spec == spec { renewals[connection] = nil }
             leave(connection)
         }
         guard !closed.contains(connection) else { return .failure(Self.ended(connection)) }
+        guard isInService(spec, connection) else { return .failure(.connectionChanged(connection)) }
         let before = changes[connection]
         do throws(GrantFailure) {
             let grant = try await freshGrant(connection, spec, oauth)
             // Of a connection that was changed meanwhile: good for those who wait, and the next one looks again.
             return .success(token(grant, changes[connection] == before ? hold(grant, connection) : 0))
         } catch {
+            guard isInService(spec, connection) else { return .failure(.connectionChanged(connection)) }
             guard changes[connection] == before else { return .failure(Self.attemptFailure(error, connection, wait: 1000)) }
             return .failure(await fail(error, connection))
         }
@@ -247,6 +256,7 @@ public actor GrantKeeper: Grants {
         }
         var before = stored ?? StoredGrant(accessToken: Secret(copying: [UInt8]()), refreshToken: refresh, obtainedAt: clock.now())
         before.given = given
+        try checkService(spec, connection)
         let reply = try await desk.exchange(
             TokenRequest(oauth.tokenURL, parameters, client, oauth), of: connection, key: key, basis: Self.basis(basis),
             isOwnAddress: oauth.isOwnAddress
@@ -274,7 +284,7 @@ public actor GrantKeeper: Grants {
                 try await store(kept, connection)
                 KillPoint.reach("grant.after-store")
                 held[connection]?.grant?.refreshToken = kept.refreshToken
-            } else if failure.needsConsent, !isConsent, Self.needsPerson(spec.kind) {
+            } else if failure.needsConsent, !isConsent, Self.needsPerson(spec.kind), isInService(spec, connection) {
                 // An answer that was lost or could not be read may have held the token that would have been good now.
                 if let cause = held[connection]?.firstCause, cause != failure.message { failure.message += "; it began with: \(cause)" }
                 try await bury(before, failure.message, connection)
@@ -403,9 +413,13 @@ public actor GrantKeeper: Grants {
     /// The longest that a token endpoint can ask to be left alone: a slip of its should not silence a connection for a year.
     private static let retryAfterSecondsMax: Int64 = 3600
 
+    /// One may be a slip of a proxy or a deployment; so many in a row are for a person to see.
+    private static let refusalsMax = 3
+
     private func fail(_ failure: GrantFailure, _ connection: ConnectionID) async -> AttemptFailure {
         var known = held[connection] ?? Held(grant: nil, serial: 0)
         known.failures += 1
+        known.refusals = failure.isRefusal ? known.refusals + 1 : 0
         known.lastFailure = failure
         known.firstCause = known.firstCause ?? failure.message
         // What a person must mend is not asked again for minutes; the rest doubles from one second to one minute.
@@ -420,7 +434,7 @@ public actor GrantKeeper: Grants {
                 "connection": "\(connection)", "error": "\(failure.message)", "hint": "\(failure.hint)", "failures": "\(known.failures)",
             ])
         let error = BerthError(.credential, failure.message, hint: failure.hint, isRetryable: !failure.isFinal)
-        await tell(.failed(connection, error, isFinal: failure.isFinal))
+        await tell(.failed(connection, error, isFinal: failure.isFinal || known.refusals >= Self.refusalsMax))
         return Self.attemptFailure(failure, connection, wait: wait)
     }
 
@@ -449,6 +463,8 @@ public actor GrantKeeper: Grants {
             let value = try await optional(.credential(field: name), connection)
             all += value.map(Self.basis) ?? Array(repeating: 0, count: 32)
         }
+        // What one server gave is not shown to another. What a person gave lives on elsewhere: it is not to be had again.
+        if let oauth = spec.oauth { all += Self.basis(Secret(copying: oauth.tokenURL.utf8)) }
         return Self.given(Secret(copying: all))
     }
 
@@ -489,6 +505,30 @@ public actor GrantKeeper: Grants {
 
     func load(_ connection: ConnectionID) async throws(GrantFailure) -> StoredGrant? {
         try await optional(.grant, connection).flatMap { StoredGrant($0) }
+    }
+
+    /// For what takes its place: one that can't be opened is as good as none. A store that fails is told, because what is there may be whole.
+    func replaceable(_ connection: ConnectionID) async throws(GrantFailure) -> StoredGrant? {
+        do throws(BerthError) { return try await secrets.secret(.grant, of: connection).flatMap { StoredGrant($0) } } catch {
+            guard error.code == .vaultSealed else {
+                throw GrantFailure(message: error.message, hint: error.hint ?? "see the daemon's log")
+            }
+            logger.warning("a grant that can't be opened is replaced", metadata: ["connection": "\(connection)", "error": "\(error)"])
+            return nil
+        }
+    }
+
+    /// Whether the spec's address and credential are those the connection has now.
+    func isInService(_ spec: CredentialSpec, _ connection: ConnectionID) -> Bool {
+        guard let accessRevision else { return true }
+        return spec.accessRevision != 0 && spec.accessRevision == accessRevision(connection)
+    }
+
+    /// The last thing before secrets go on their way: what was read since `spec` was made is of its revision, because none comes back.
+    func checkService(_ spec: CredentialSpec, _ connection: ConnectionID) throws(GrantFailure) {
+        guard isInService(spec, connection) else {
+            throw GrantFailure(message: "address or credential of the connection changed meanwhile", hint: "try again")
+        }
     }
 
     private func store(_ grant: StoredGrant, _ connection: ConnectionID) async throws(GrantFailure) {

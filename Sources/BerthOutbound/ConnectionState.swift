@@ -60,6 +60,18 @@ extension CurlOutbound {
         tellCircuit(connection)
     }
 
+    /// Why nothing may begin with this target; nil: it may.
+    func refusal(of target: OutboundTarget) -> AttemptFailure? {
+        guard policy(target.connection) != nil else { return Self.cutOff(target) }
+        return isInService(target) ? nil : .connectionChanged(target.connection)
+    }
+
+    /// Whether the target's address and credential are those the connection has now.
+    func isInService(_ target: OutboundTarget) -> Bool {
+        guard let accessRevision, let asked = target.credential?.accessRevision else { return true }
+        return asked != 0 && asked == accessRevision(target.connection)
+    }
+
     static func cutOff(_ target: OutboundTarget) -> AttemptFailure {
         AttemptFailure(.denied, "connection \(target.connection) is disconnected or removed: nothing is sent for it")
     }
@@ -68,10 +80,13 @@ extension CurlOutbound {
     func credential(_ spec: CredentialSpec, of target: OutboundTarget, by deadline: Monotonic) async -> Result<
         OpenedCredential, AttemptFailure
     > {
+        if let refusal = refusal(of: target) { return .failure(refusal) }
         guard !spec.kind.isOAuth else { return await tokenCredential(spec, of: target, by: deadline) }
         if let known = connections[target.connection]?.credentials[spec] { return .success(known) }
         let before = forgetCount
         let loaded = await ConnectionCredential.load(spec, of: target.connection, from: secrets).map { OpenedCredential(credential: $0) }
+        // Looked at after it was read: revisions never come back, so it is of the target's own.
+        if let refusal = refusal(of: target) { return .failure(refusal) }
         // Not kept when it was forgotten meanwhile: it may be the old one.
         if case .success(let credential) = loaded, forgetCount == before {
             connections[target.connection]?.credentials[spec] = credential
@@ -88,6 +103,7 @@ extension CurlOutbound {
             if failure.status != .cancelled { connections[target.connection]?.tokenFailure = failure.message }
             return .failure(failure)
         case .success(let token):
+            if let refusal = refusal(of: target) { return .failure(refusal) }
             connections[target.connection]?.tokenFailure = nil
             if let known = connections[target.connection]?.credentials[spec], known.token?.serial == token.serial { return .success(known) }
             let opened = OpenedCredential(credential: ConnectionCredential(spec, token: token.secret), token: token)

@@ -95,7 +95,8 @@ extension CurlOutbound {
             }
         }
         let isChanged: Bool?
-        switch outcome.health {
+        // Of a server that the connection has left nothing is counted against the one it has now.
+        switch isInService(target) ? outcome.health : .unknown {
         case .good: isChanged = connections[target.connection]?.breaker.succeed(ticket.id)
         case .bad:
             switch outcome.result {

@@ -27,6 +27,8 @@ public actor CurlOutbound: Outbound {
     var longAnswers = LongAnswers()
     /// The egress policy of a connection; nil: there is no such connection.
     let policy: @Sendable (ConnectionID) -> EgressPolicy?
+    /// Which address and credential of a connection are in service; nil: nobody counts them.
+    let accessRevision: (@Sendable (ConnectionID) -> UInt64?)?
     /// When counts of an earlier life were taken up; nil: nothing is kept.
     var keptSince: Monotonic?
     /// What an older version kept without saying of which server.
@@ -51,12 +53,13 @@ public actor CurlOutbound: Outbound {
     /// A broker; its thread starts with the first request. Without `tokens` OAuth credentials are refused; without `answers` none
     /// are kept. Without `limits` counts end with the process; with it `restoreLimits` must follow. Without `requestLog` none is
     /// kept. `policy` tells a connection's egress policy (nil: no request may be made for it); without it `configuration.egress`
-    /// stands for all. Throws when the system gives no descriptors.
+    /// stands for all. `accessRevision` tells which address and credential of a connection are in service: what came from others is ended
+    /// before it takes a secret. Throws when the system gives no descriptors.
     public init(
         secrets: any SecretStore, configuration: OutboundConfiguration = OutboundConfiguration(), clock: any WallClock,
         entropy: any Entropy, logger: Logger, observer: (any OutboundObserver)? = nil, tokens: (any AccessTokenSource)? = nil,
         answers: (any ResponseCache)? = nil, limits: (any RateLimitStore)? = nil, requestLog: RequestLog? = nil,
-        policy: (@Sendable (ConnectionID) -> EgressPolicy?)? = nil
+        policy: (@Sendable (ConnectionID) -> EgressPolicy?)? = nil, accessRevision: (@Sendable (ConnectionID) -> UInt64?)? = nil
     ) throws(BerthError) {
         let made = CurlLoop(
             connectionLimits: (configuration.maxConnections, configuration.maxConnectionsPerRoute, configuration.maxConnectionsPerHost),
@@ -78,6 +81,7 @@ public actor CurlOutbound: Outbound {
         self.requestLog = requestLog
         let shared = configuration.egress
         self.policy = policy ?? { _ in shared }
+        self.accessRevision = accessRevision
     }
 
     deinit { loop.close() }
@@ -94,7 +98,8 @@ public actor CurlOutbound: Outbound {
     public func forget(_ connection: ConnectionID) async {
         forgetCount += 1
         if let state = connections[connection] {
-            if state.breaker.failures == 0 {
+            // Of one that is gone, or is sent nothing, nobody asks how it fares.
+            if state.breaker.failures == 0 || policy(connection) == nil {
                 connections[connection] = nil
             } else {
                 connections[connection]?.credentials = [:]
@@ -121,6 +126,7 @@ public actor CurlOutbound: Outbound {
         _ request: ProviderRequest, for target: OutboundTarget, _ exchange: inout Exchange
     ) async -> Result<ProviderResponse, AttemptFailure> {
         guard !isClosed else { return .failure(Self.closing) }
+        if let refusal = refusal(of: target) { return .failure(refusal) }
         let timeout = max(1, (request.timeout ?? .seconds(target.http.timeoutSeconds)).nanoseconds)
         let deadline = exchange.begun + timeout
         let egress: EgressGuard
@@ -178,6 +184,11 @@ public actor CurlOutbound: Outbound {
             guard policy(target.connection) != nil else {
                 leave(ticket, server, wasSent: false)
                 return last ?? .failure(Self.cutOff(target))
+            }
+            // Nor goes what is of before a change, though its credential is its address's.
+            guard isInService(target) else {
+                leave(ticket, server, wasSent: false)
+                return .failure(.connectionChanged(target.connection))
             }
             // Asked again: others may have opened it while this one waited its turn.
             if let wait = connections[target.connection]?.breaker.enter(ticket.id, .now()) {

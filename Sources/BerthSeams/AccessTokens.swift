@@ -103,6 +103,8 @@ public enum GrantNews: Sendable {
     case givenBack(ConnectionID, problem: String?)
     /// Renewed in time.
     case renewed(ConnectionID)
+    /// A person's consent led to nothing.
+    case consentFailed(ConnectionID, BerthError)
     /// Could not be renewed; `isFinal`: only a person can mend it.
     case failed(ConnectionID, BerthError, isFinal: Bool)
 }

@@ -12,6 +12,11 @@ public protocol SecretStore: Sendable {
     func removeAll(of connection: ConnectionID) async throws(BerthError)
 }
 
+extension BerthError.Code {
+    /// A sealed value cannot be opened: it was changed, or sealed by another key.
+    public static let vaultSealed: BerthError.Code = "vault_sealed"
+}
+
 /// Secrets that change in one transaction with what they belong to.
 public protocol TransactionalSecrets: SecretStore {
     /// Seals the change and hands it to `commit`, which stores it with whatever else belongs to it. No other secret changes meanwhile;
@@ -26,11 +31,14 @@ public protocol TransactionalSecrets: SecretStore {
 public struct SecretChange: Sendable {
     /// All that are there go, before `values` are set.
     public var removesAll: Bool
+    /// These go, before `values` are set.
+    public var removes: Set<SecretSlot>
     /// New values by slot.
     public var values: [SecretSlot: Secret]
     /// A change; of nothing unless said.
-    public init(removesAll: Bool = false, values: [SecretSlot: Secret] = [:]) {
+    public init(removesAll: Bool = false, removes: Set<SecretSlot> = [], values: [SecretSlot: Secret] = [:]) {
         self.removesAll = removesAll
+        self.removes = removes
         self.values = values
     }
 }
@@ -39,11 +47,14 @@ public struct SecretChange: Sendable {
 public struct SealedChange: Sendable {
     /// All that are there go, before `values` are set.
     public var removesAll: Bool
+    /// These slots go, before `values` are set.
+    public var removes: Set<String>
     /// Sealed values by slot text.
     public var values: [String: SealedSecret]
     /// A change; of nothing unless said.
-    public init(removesAll: Bool = false, values: [String: SealedSecret] = [:]) {
+    public init(removesAll: Bool = false, removes: Set<String> = [], values: [String: SealedSecret] = [:]) {
         self.removesAll = removesAll
+        self.removes = removes
         self.values = values
     }
 }

@@ -113,7 +113,7 @@ public actor Vault: TransactionalSecrets {
     ) async throws(BerthError) -> Value {
         await beginChange()
         defer { endChange() }
-        var sealed = SealedChange(removesAll: change.removesAll)
+        var sealed = SealedChange(removesAll: change.removesAll, removes: Set(change.removes.map(\.text)))
         for (slot, secret) in change.values {
             sealed.values[slot.text] = try SealedBox.seal(secret, connection: connection, slot: slot.text, with: keyring.current)
         }

@@ -81,8 +81,6 @@ public struct VaultKey: Sendable {
 extension BerthError.Code {
     /// The vault's key is missing, unreadable, badly protected or wrong.
     public static let vaultKey: BerthError.Code = "vault_key"
-    /// A sealed value cannot be opened: it was changed, or sealed by another key.
-    public static let vaultSealed: BerthError.Code = "vault_sealed"
 }
 
 /// The system's text for an error number.

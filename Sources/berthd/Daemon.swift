@@ -57,18 +57,20 @@ struct Daemon {
             guard let connection = directory.connection(id), connection.status != .disconnected else { return nil }
             return egress.policy(of: connection.workspace)
         }
+        let accessRevision: @Sendable (ConnectionID) -> UInt64? = { directory.accessRevision(of: $0) }
         let news = GrantNewsRelay()
         let desk = try ExchangeDesk(
             folder: (path as NSString).deletingLastPathComponent + "/grants", program: "/proc/self/exe",
             egress: { policy($0).map { ExchangeEgress($0) } }, userAgent: outgoing.userAgent)
         let grants = GrantKeeper(
-            secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"), tell: { await news.tell($0) })
+            secrets: vault, desk: desk, clock: clock, entropy: entropy, logger: Logger(label: "grants"),
+            accessRevision: accessRevision, tell: { await news.tell($0) })
         let answers = AnswerCache.open(configuration, storePath: path)
         let requestLog =
             configuration.text("log.provider_requests") == "off" ? nil : RequestLog(store: store, logger: Logger(label: "requests"))
         let outbound = try CurlOutbound(
             secrets: vault, configuration: outgoing, clock: clock, entropy: entropy, logger: Logger(label: "outbound"), observer: bridge,
-            tokens: grants, answers: answers, limits: store, requestLog: requestLog, policy: policy)
+            tokens: grants, answers: answers, limits: store, requestLog: requestLog, policy: policy, accessRevision: accessRevision)
         try await outbound.restoreLimits()
         warnOfMissingDirectories(logger)
         if !Hardening.zeroesFreedMemory { logger.warning("freed memory is not zeroed: another allocator is in charge, secrets stay in it") }

@@ -17,10 +17,15 @@ public final class ConnectionDirectory: Sendable {
         /// this can't outlive what it was made from.
         let policy = Mutex<WebhookPolicy?>(nil)
 
-        init(_ connection: Connection, revision: UInt64 = 0) {
+        init(_ connection: Connection, revision: UInt64 = 0, access: UInt64) {
+            var connection = connection
+            connection.accessRevision = access
             self.connection = connection
             self.revision = revision
         }
+
+        /// The same with another access; also takes what is kept with it away.
+        func with(access: UInt64) -> Entry { Entry(connection, revision: revision, access: access) }
     }
 
     private final class Snapshot: Sendable {
@@ -51,6 +56,12 @@ public final class ConnectionDirectory: Sendable {
     private struct State {
         var snapshot = Snapshot([:])
         var version: UInt64 = 0
+        var lastAccess: UInt64 = 0
+
+        mutating func nextAccess() -> UInt64 {
+            lastAccess += 1
+            return lastAccess
+        }
     }
 
     private let state = Mutex(State())
@@ -93,38 +104,53 @@ public final class ConnectionDirectory: Sendable {
 
     /// Forgets all and holds these.
     public func replace(with connections: [Connection]) {
-        change { byID in
-            byID = Dictionary(connections.map { ($0.id, Entry($0)) }, uniquingKeysWith: { $1 })
+        change { byID, state in
+            byID = Dictionary(connections.map { ($0.id, Entry($0, access: state.nextAccess())) }, uniquingKeysWith: { $1 })
         }
     }
 
     /// Adds a connection, or replaces the one with its id.
     public func insert(_ connection: Connection, revision: UInt64 = 0) {
-        change { byID in byID[connection.id] = Entry(connection, revision: revision) }
+        change { byID, state in byID[connection.id] = Entry(connection, revision: revision, access: state.nextAccess()) }
     }
 
     /// Takes what a commit made of a connection, unless a later one is here already; does nothing when it is gone. What was kept
     /// with the entry is read anew either way: the keys may have changed.
     func take(_ version: ConnectionVersion) {
         let id = version.connection.id
-        change { byID in
+        change { byID, _ in
             guard let known = byID[id] else { return }
+            let access = known.connection.accessRevision
             byID[id] =
                 known.revision > version.revision
-                ? Entry(known.connection, revision: known.revision) : Entry(version.connection, revision: version.revision)
+                ? known.with(access: access) : Entry(version.connection, revision: version.revision, access: access)
         }
     }
 
-    /// Forgets a connection.
-    public func remove(_ id: ConnectionID) {
-        change { byID in byID[id] = nil }
+    /// Before a commit that changes a connection's address or credential: until `resume` nothing begins with either, because which of
+    /// the two is the new one can't be told from here.
+    func suspend(_ id: ConnectionID) {
+        change { byID, _ in byID[id] = byID[id]?.with(access: 0) }
     }
 
-    private func change(_ body: (inout [ConnectionID: Entry]) -> Void) {
+    /// After that commit was taken, or failed, and what was kept of the old ones is forgotten.
+    func resume(_ id: ConnectionID) {
+        change { byID, state in byID[id] = byID[id]?.with(access: state.nextAccess()) }
+    }
+
+    /// Which address and credential are in service; nil: there is no such connection.
+    public func accessRevision(of id: ConnectionID) -> UInt64? { connection(id)?.accessRevision }
+
+    /// Forgets a connection.
+    public func remove(_ id: ConnectionID) {
+        change { byID, _ in byID[id] = nil }
+    }
+
+    private func change(_ body: (inout [ConnectionID: Entry], inout State) -> Void) {
         state.withLock { state in
             state.version += 1
             var byID = state.snapshot.byID
-            body(&byID)
+            body(&byID, &state)
             state.snapshot = Snapshot(byID)
         }
     }

@@ -67,6 +67,15 @@ extension Connections {
         let isAnother = InstanceFactory.identity(of: current, manifest) != InstanceFactory.identity(of: wished, manifest)
         let restart = isAnother ? self.note("connection.streams_restarted", actor) : nil
         let note = note(isBack ? "connection.reconnected" : "connection.changed", actor)
+        // Whoever began before ends with what it began with: the new secret must not go to the old address, nor the other way round.
+        let isMoved = hasCredentials || InstanceFactory(host: host).hasOtherAccess(wished, than: current, manifest)
+        if isMoved { directory.suspend(id) }
+        defer {
+            if isMoved {
+                directory.resume(id)
+                onChange()
+            }
+        }
         let version = try await secrets.change(change, of: id) { [store] sealed throws(BerthError) in
             try await store.changeConnection(id, secrets: sealed, restartsStreams: isAnother) { connection, _ throws(BerthError) in
                 // Again, on what is there now: what the daemon noted meanwhile stays.
@@ -138,12 +147,23 @@ extension Connections {
         return problem
     }
 
+    private func isDamaged(_ slot: SecretSlot, of id: ConnectionID) async -> Bool {
+        do throws(BerthError) {
+            _ = try await secrets.secret(slot, of: id)
+            return false
+        } catch { return error.code == .vaultSealed }
+    }
+
     /// What a draft makes of the secrets; `makesKey`: the key of deliveries is made up where none is given.
     private func secretChange(_ draft: ConnectionDraft, of connection: Connection, makesKey: Bool) async throws(BerthError)
         -> (change: SecretChange, generated: String?)
     {
         var change = SecretChange()
         for (name, secret) in draft.credentialFields ?? [:] { change.values[.credential(field: name)] = secret }
+        if draft.credentialFields != nil {
+            // One that can't be opened would stand in the way of all that the new credentials give.
+            for slot in [SecretSlot.grant, .exchangeKey] where await isDamaged(slot, of: connection.id) { change.removes.insert(slot) }
+        }
         if let secret = draft.webhook?.secret {
             // Both are good until the sender has the new one.
             change.values[.webhook(index: 1)] = try await secrets.secret(.webhook(index: 0), of: connection.id)

@@ -36,7 +36,9 @@ extension Connections {
     func strangeAccount(_ reply: [UInt8], _ connection: Connection, _ manifest: PluginManifest) async -> AttemptFailure? {
         guard let spec = InstanceFactory(host: host).credential(of: connection, manifest), spec.kind == .authorizationCode,
             spec.oauth?.accountPointer == nil, case .object(let members)? = JSONValue(text: reply),
-            let account = members["account"]?.scalarText
+            let account = members["account"]?.scalarText,
+            // What answered may be a server that the connection has left since.
+            directory.accessRevision(of: connection.id) == spec.accessRevision
         else { return nil }
         do {
             try await grants.identify(connection.id, account: account)
@@ -106,6 +108,14 @@ extension Connections {
         case .givenBack(let id, let problem):
             let told = problem.map { ", but the provider may still hold it: \($0)" } ?? ""
             await note("connection.grant_revoked", id, ": the grant before" + told) { _, _ in }
+        case .consentFailed(let id, let error):
+            let said = "\(Self.tokenError(id)) the last consent failed: \(error.message)" + (error.hint.map { " (\($0))" } ?? "")
+            await note("connection.consent_failed", id, ": \(error.message)") { connection, slots in
+                // One that lives on an earlier consent goes on with it.
+                let waits = !slots.contains(SecretSlot.grant.text) || connection.lastError?.hasPrefix(Self.tokenError(id)) == true
+                guard connection.status == .error, connection.credentialKind == .authorizationCode, waits else { return }
+                connection.lastError = said
+            }
         case .failed(let id, let error, let isFinal):
             let said = "\(Self.tokenError(id)) \(error.message)" + (error.hint.map { " (\($0))" } ?? "")
             await note("connection.token_failed", id, ": \(error.message)") { connection, _ in

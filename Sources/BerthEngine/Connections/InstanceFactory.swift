@@ -20,6 +20,12 @@ struct InstanceFactory: Sendable {
         Self.credential(connection, manifest, Self.effectiveSettings(connection.settings, manifest))
     }
 
+    /// Whether requests go elsewhere or prove themselves in another way.
+    func hasOtherAccess(_ one: Connection, than other: Connection, _ manifest: PluginManifest) -> Bool {
+        let (one, other) = (instance(of: one, manifest), instance(of: other, manifest))
+        return one.baseURL != other.baseURL || one.credential != other.credential
+    }
+
     /// Given settings over the manifest's defaults.
     static func effectiveSettings(_ given: [String: JSONValue], _ manifest: PluginManifest) -> [String: JSONValue] {
         var settings: [String: JSONValue] = [:]
@@ -76,6 +82,7 @@ struct InstanceFactory: Sendable {
     private static func credential(_ connection: Connection, _ manifest: PluginManifest, _ settings: [String: JSONValue]) -> CredentialSpec?
     {
         guard let kind = connection.credentialKind, var spec = manifest.credentials.first(where: { $0.kind == kind }) else { return nil }
+        spec.accessRevision = connection.accessRevision
         guard var oauth = spec.oauth else { return spec }
         let token = address(oauth.tokenURL, connection, manifest, settings)
         oauth.tokenURL = token.url

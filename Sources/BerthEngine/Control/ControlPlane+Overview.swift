@@ -122,6 +122,7 @@ extension ControlPlane {
             metricsRegistry.circuitState(
                 provider: connection.provider.text, connection: id.description, state: circuit.state == "open" ? 2 : 1)
         }
+        metricsRegistry.keepCircuits(of: Set(connections.directory.connections().map(\.id.description)))
         do {
             let ages = try await ages.ages()
             metricsRegistry.credentialAges(

@@ -71,6 +71,8 @@ public final class EngineMetrics: Sendable {
     public func circuitState(provider: String, connection: String, state: Int) {
         circuit.set(Double(state), [provider, connection])
     }
+    /// Forgets circuits of connections that are gone.
+    func keepCircuits(of connections: Set<String>) { circuit.keep { connections.contains($0[1]) } }
 
     /// Ages as they stand; replaces those of before.
     func credentialAges(_ ages: [(connection: ConnectionID, days: Int)], due: Int) {

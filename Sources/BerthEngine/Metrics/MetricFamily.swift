@@ -55,6 +55,9 @@ final class MetricFamily: Sendable {
     /// Forgets all series; for gauges that are set anew at each scrape.
     func reset() { series.withLock { $0.removeAll(keepingCapacity: true) } }
 
+    /// Forgets the series whose labels' values are not kept.
+    func keep(_ isKept: ([String]) -> Bool) { series.withLock { $0 = $0.filter { isKept($0.key) } } }
+
     private func change(_ values: [String], _ body: (inout Series) -> Void) {
         series.withLock { series in
             var key = values

@@ -25,7 +25,7 @@ struct SyncRunner: Sendable {
         log[metadataKey: "run"] = "\(run.id)"
         log[metadataKey: "connection"] = "\(run.connection)"
         log[metadataKey: "stream"] = "\(run.stream)"
-        guard let connection = directory.connection(run.connection) else {
+        guard var connection = directory.connection(run.connection) else {
             await finish(run, .cancelled, AttemptFailure(.cancelled, "the connection was removed before the run began"), keeper, log)
             return
         }
@@ -41,7 +41,7 @@ struct SyncRunner: Sendable {
             await finish(run, .cancelled, failure, keeper, log)
             return
         }
-        let instance = InstanceFactory(host: host).instance(of: connection, manifest)
+        var instance = InstanceFactory(host: host).instance(of: connection, manifest)
         let sink = RunPageSink(run: run, stream: stream, entities: StreamEntities(manifest), parts: self)
         log.info("sync begins", metadata: ["mode": "\(run.mode.rawValue)", "resumed": "\(run.checkpoint != nil)"])
         var tries = 0
@@ -67,8 +67,11 @@ struct SyncRunner: Sendable {
                 return
             }
             guard host.manifest(of: run.provider) != nil else { return await putBackWithoutPlugin(run, keeper, log) }
-            tries = await sink.pages > pagesBefore ? 1 : tries + 1
-            guard let wait = Self.wait(failure, tries: tries, triesMax: triesMax, waitMax: waitMax) else {
+            // What ended because the connection was changed says nothing of the provider.
+            let isChanged = connection.accessRevision == 0 || directory.accessRevision(of: run.connection) != connection.accessRevision
+            tries = isChanged ? 0 : await sink.pages > pagesBefore ? 1 : tries + 1
+            let wait = isChanged ? .milliseconds(500) : Self.wait(failure, tries: tries, triesMax: triesMax, waitMax: waitMax)
+            guard let wait else {
                 await finish(run, .failed, failure, stream: stream, keeper, log)
                 return
             }
@@ -78,6 +81,16 @@ struct SyncRunner: Sendable {
             await keeper.rest(run, for: wait)
             guard !Task.isCancelled else {
                 await end(run, keeper, log)
+                return
+            }
+            // As it is now: a try with an address or a credential of before would only be refused.
+            connection = directory.connection(run.connection) ?? connection
+            let address = instance.baseURL
+            instance = InstanceFactory(host: host).instance(of: connection, manifest)
+            // With another key of the same server it goes on where it was, as a run does that waited out a pause or a restart. Where it
+            // stood at one server says nothing at another: records between would never be read.
+            guard instance.baseURL == address else {
+                await finish(run, .cancelled, Self.cancelledByMove, stream: stream, keeper, log)
                 return
             }
         }
@@ -101,6 +114,8 @@ struct SyncRunner: Sendable {
         }
     }
 
+    private static let cancelledByMove = AttemptFailure(
+        .cancelled, "the connection was moved to another address while the run went on, where its position says nothing: begin another")
     static let cancelledByPerson = AttemptFailure(.cancelled, "cancelled by a person")
 
     private func end(_ run: SyncRun, _ keeper: any RunKeeper, _ log: Logger) async {

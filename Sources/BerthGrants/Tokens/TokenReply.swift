@@ -10,6 +10,8 @@ struct GrantFailure: Error, Sendable {
     var hint: String
     /// Only a person can mend it: asking again would give the same, or do harm.
     var isFinal = false
+    /// The provider said no in a way that waiting seldom mends; asked again all the same.
+    var isRefusal = false
     /// The grant is gone: a person must consent again.
     var needsConsent = false
     var retryAfter: Int64?
@@ -47,6 +49,7 @@ struct TokenReply {
                     message: "\(what) \(shape), \(document == nil ? "not JSON" : "no JSON object")",
                     hint: response.status < 500
                         ? "check the token address: berthctl plugin show" : "the provider is failing; it is asked again",
+                    isRefusal: isRefusal(response.status),
                     retryAfter: ServerClock.retryAfter(response, now: now)))
         }
         if var failure = failure(members, response, what, now: now, words) {
@@ -132,8 +135,8 @@ struct TokenReply {
         var code = ""
         if case .string(let text)? = members["error"] { code = words.plain(text, 60) }
         var detail = ""
-        if case .string(let text)? = members["error_description"] { detail = ": " + words.plain(text, 160) }
-        let message = "\(what) \(code.isEmpty ? "" : "\(code)")\(detail)"
+        if let text = explanation(members) { detail = ": " + words.plain(text, 160) }
+        let message = what + (code.isEmpty ? "" : " " + code) + detail
         switch code {
         case "invalid_grant":
             return GrantFailure(
@@ -146,9 +149,28 @@ struct TokenReply {
         case "unsupported_grant_type", "invalid_request":
             return GrantFailure(message: message, hint: "the plugin's manifest does not fit this provider", isFinal: true)
         default:
+            let passes = ["slow_down", "temporarily_unavailable", "server_error"].contains(code)
+            let isRefusal = isRefusal(response.status) && !passes
             return GrantFailure(
-                message: message, hint: "it is asked again by and by", retryAfter: ServerClock.retryAfter(response, now: now))
+                message: message,
+                hint: isRefusal
+                    ? "see at the provider what the application may do and from where; it is asked again by and by"
+                    : "it is asked again by and by", isRefusal: isRefusal,
+                retryAfter: ServerClock.retryAfter(response, now: now))
         }
+    }
+
+    /// Redirects are not followed, and of what is left only these say "later".
+    private static func isRefusal(_ status: Int) -> Bool { (300...499).contains(status) && ![408, 425, 429].contains(status) }
+
+    /// Why, in the provider's words: as the standard has it, or as others do.
+    private static func explanation(_ members: [String: JSONValue]) -> String? {
+        let document = JSONValue.object(members)
+        let places = [
+            "/error_description", "/message", "/error/message", "/detail", "/errors/0/detail", "/errors/0/message", "/errors/0/title",
+            "/errors/0",
+        ]
+        return places.lazy.compactMap { document.value(at: $0)?.scalarText }.first { !$0.isEmpty }
     }
 }
 

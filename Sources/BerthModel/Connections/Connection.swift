@@ -32,6 +32,9 @@ public struct Connection: Sendable, Hashable {
     public var updatedAt: Timestamp
     /// When a run last succeeded.
     public var lastSyncAt: Timestamp?
+    /// Which of its addresses and credentials these are, counted by the daemon's directory and never stored; 0: they are being changed,
+    /// or it comes from nowhere that counts.
+    public var accessRevision: UInt64 = 0
 
     /// All parts.
     public init(

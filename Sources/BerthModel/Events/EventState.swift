@@ -124,6 +124,13 @@ public struct AttemptFailure: Error, Sendable, Hashable, Codable {
         case remoteCode = "remote_code"
         case retryAfterMilliseconds = "retry_after_ms"
     }
+
+    /// What ends that began with an address or a credential which the connection does not have any more.
+    public static func connectionChanged(_ connection: ConnectionID) -> AttemptFailure {
+        AttemptFailure(
+            .retry,
+            "address or credential of connection \(connection) changed while this was under way: what begins now goes with the new ones")
+    }
 }
 
 extension AttemptStatus {

@@ -201,6 +201,9 @@ public struct CredentialSpec: Sendable, Hashable {
     public var oauth: OAuthSpec?
     /// Age in days at which its secrets are due for new ones, in place of the daemon's; 0: never; nil: the daemon's.
     public var rotationDays: Int?
+    /// Of a connection's: which of its addresses and credentials it speaks of (``Connection/accessRevision``). A secret is taken only
+    /// for the one in service, or what begins with an old address would carry a new secret there.
+    public var accessRevision: UInt64 = 0
 
     /// One field's place in a request.
     public struct Placement: Sendable, Hashable {

@@ -45,7 +45,7 @@ struct CacheState {
 extension CurlOutbound {
     /// The answer, kept or had.
     func throughCache(_ request: ProviderRequest, for target: OutboundTarget) async -> Result<ProviderResponse, AttemptFailure> {
-        guard let answers, !isClosed, target.http.cache != nil, case .success(let egress) = adopt(target) else {
+        guard let answers, !isClosed, isInService(target), target.http.cache != nil, case .success(let egress) = adopt(target) else {
             return await exchange(request, for: target)
         }
         switch CachePlan(request, target, egress) {

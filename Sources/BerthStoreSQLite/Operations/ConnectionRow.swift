@@ -105,11 +105,25 @@ extension Writer {
         return slots
     }
 
+    /// Runs that wait begin anew: where they stood at one address says nothing at another, and records between would never be read.
+    func forgetPositions(ofOpenRuns connection: Int64) throws {
+        let update = try statement(
+            "UPDATE run SET checkpoint_schema = NULL, checkpoint = NULL WHERE connection = ?1 AND status IN ('queued', 'running')")
+        update.bind(1, connection)
+        try update.run()
+    }
+
     /// Removes and sets sealed values; one without a time is as old as `now`.
     func apply(_ change: SealedChange, of connection: ConnectionID, now: Timestamp) throws {
         if change.removesAll {
             let delete = try statement("DELETE FROM secret WHERE connection = ?1")
             delete.bind(1, connection.description)
+            try delete.run()
+        }
+        for slot in change.removes {
+            let delete = try statement("DELETE FROM secret WHERE connection = ?1 AND slot = ?2")
+            delete.bind(1, connection.description)
+            delete.bind(2, slot)
             try delete.run()
         }
         for (slot, secret) in change.values {

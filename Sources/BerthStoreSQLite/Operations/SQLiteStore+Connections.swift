@@ -31,7 +31,12 @@ extension SQLiteStore {
             try writer.apply(secrets, of: id, now: now)
             let entries = try body(&connection, try writer.slots(of: id))
             if connection != before { try writer.update(connection) }
-            if restartsStreams { try writer.restartStreams(of: try writer.owner(id).number) }
+            if restartsStreams {
+                try writer.restartStreams(of: try writer.owner(id).number)
+            } else if connection.baseURL != before.baseURL || connection.settings != before.settings {
+                // Settings are parts of addresses as well.
+                try writer.forgetPositions(ofOpenRuns: try writer.owner(id).number)
+            }
             try writer.audit(entries)
             return writer.version(connection)
         }
