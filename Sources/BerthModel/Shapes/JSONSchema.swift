@@ -112,7 +112,7 @@ public struct JSONSchema: Sendable {
             if let maxItems, elements.count > maxItems { return told("must have at most \(maxItems) elements") }
             guard let item = items.first else { return [] }
             return elements.enumerated().flatMap { item.problems(in: $1, at: "\(path)[\($0)]") }
-        case .null, .bool, .integer, .number, .string: return []
+        case .null, .bool, .integer, .number, .verbatim, .string: return []
         }
     }
 
@@ -132,7 +132,7 @@ public struct JSONSchema: Sendable {
         switch value {
         case .null: .null
         case .bool: .boolean
-        case .integer, .number: .number
+        case .integer, .number, .verbatim: .number
         case .string: .string
         case .array: .array
         case .object: .object
@@ -145,6 +145,7 @@ public struct JSONSchema: Sendable {
         return switch value {
         case .integer: true
         case .number(let number): number.rounded() == number
+        case .verbatim(let text): Double(text).map { $0.isFinite && $0.rounded() == $0 } ?? false
         default: false
         }
     }

@@ -24,6 +24,7 @@ public struct ValueBounds: Sendable, Hashable {
         switch value {
         case .integer(let number): problem(with: Double(number))
         case .number(let number): problem(with: number)
+        case .verbatim(let text): Double(text).flatMap { problem(with: $0) }
         case .string(let text): problem(withLength: text.unicodeScalars.count)
         case .null, .bool, .array, .object: nil
         }
