@@ -8,7 +8,7 @@ extension Daemon {
     func check() throws(BerthError) -> [String] {
         var notices: [String] = []
         _ = try ListenAddress(configuration.text("server.listen"), setting: "server.listen")
-        _ = try controlConfiguration(InheritedSockets(environment: environment))
+        _ = try controlConfiguration(try InheritedSockets(environment: environment))
         let path = try storePath()
         _ = try pluginConfiguration(statePath: path)
         notices += try look(atStore: path)

@@ -29,7 +29,7 @@ struct Daemon {
         let clock = SystemClock()
         let entropy = SystemEntropy()
         let notifier = Notifier(environment: environment)
-        let inherited = InheritedSockets(environment: environment)
+        let inherited = try InheritedSockets(environment: environment)
         try Descriptors.reserve(
             connections: configuration.integer("server.max_connections") + egress.routeCount
                 * OutboundConfiguration().maxConnectionsPerRoute, logger: logger)
@@ -157,6 +157,7 @@ struct Daemon {
                 signal.raiseAll()
                 scheduler.wakeUp()
             },
+            BackgroundService(name: "hangup") { await Hangup.tell(logger) },
             BackgroundService(name: "refusals") { await intake.run() },
             BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
             BackgroundService(name: "reminder") { await reminder.run() },
