@@ -130,7 +130,8 @@ struct Daemon {
             notifier.ready(status: "listening on \(listening.address)")
         }
         let controlServer = ControlServer(
-            configuration: try controlConfiguration(inherited), operations: control, logger: Logger(label: "control"), onBound: announce)
+            configuration: try controlConfiguration(inherited), operations: control, logger: Logger(label: "control"), onBound: announce,
+            onRefused: { metrics.connectionRefused(listener: "control", limit: $0.limit.rawValue) })
         var ingestConfiguration = IngestServer.Configuration(
             host: address.host, port: address.port, descriptor: inherited.descriptor("public"),
             bodyBytesMax: configuration.integer("server.max_body_bytes"))
@@ -146,7 +147,7 @@ struct Daemon {
             onBound: { bound in
                 listening.bound(to: bound)
                 await announce()
-            })
+            }, onRefused: { metrics.connectionRefused(listener: "public", limit: $0.limit.rawValue) })
 
         let retention = retention()
         var services: [any Service] = [
