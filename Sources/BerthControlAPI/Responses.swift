@@ -37,6 +37,8 @@ public struct Problem: Codable, Sendable {
     public var code: String
     /// What to do.
     public var hint: String?
+    /// True when the same request may succeed later; nil when it will not by waiting.
+    public var retryable: Bool?
 
     /// Of an error; with a status it is a whole body.
     public init(_ error: BerthError, status: Int? = nil, title: String? = nil) {
@@ -46,6 +48,7 @@ public struct Problem: Codable, Sendable {
         detail = error.message
         code = error.code.rawValue
         hint = error.hint
+        retryable = status != nil && error.isRetryable ? true : nil
     }
 }
 

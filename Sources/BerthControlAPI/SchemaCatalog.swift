@@ -49,7 +49,7 @@ public enum SchemaCatalog {
     /// All schemas.
     public static let schemas: [String: JSONValue] = [
         "Problem": object(
-            ["type": string, "title": string, "status": integer, "detail": string, "code": string, "hint": string],
+            ["type": string, "title": string, "status": integer, "detail": string, "code": string, "hint": string, "retryable": boolean],
             required: ["detail", "code"]),
         "Status": object(
             [

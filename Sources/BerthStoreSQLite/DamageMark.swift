@@ -20,13 +20,18 @@ struct DamageMark: Sendable {
         _ = FileManager.default.createFile(atPath: path, contents: Data(reason.message.utf8), attributes: [.posixPermissions: 0o600])
     }
 
-    /// Looks at the whole file when it was left marked: an index that a later write mended is no reason to stay down.
-    func check(_ pool: DatabasePool) throws {
+    /// Throws when a restore began and did not end.
+    func refuseUnfinishedRestore() throws {
         guard !FileManager.default.fileExists(atPath: restoring) else {
             throw BerthError(
                 "store_restore_unfinished", "a restore of this database was cut short",
                 hint: "run it again: berthd --config FILE --restore BACKUP; what was there before is beside it, named .before-restore")
         }
+    }
+
+    /// Looks at the whole file when it was left marked: an index that a later write mended is no reason to stay down.
+    func check(_ pool: DatabasePool) throws {
+        try refuseUnfinishedRestore()
         guard FileManager.default.fileExists(atPath: path) else { return }
         let found = try pool.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA integrity_check(3)") ?? "" }
         guard found == "ok" else {

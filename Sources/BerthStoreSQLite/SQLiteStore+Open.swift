@@ -18,12 +18,7 @@ extension SQLiteStore {
                     hint: "make it and give it to the daemon's user, or set [store] url")
             }
         }
-        // A new database beside an old log would wipe what was accepted and stands in the log alone.
-        if !FileManager.default.fileExists(atPath: path), (FileIdentity.size(path + "-wal") ?? 0) > 0 {
-            throw BerthError(
-                "store_file_gone", "the database \(path) is gone, but its log \(path)-wal is there and holds accepted events",
-                hint: "move the database back beside its log; or, to go on from a backup: berthd --config FILE --restore BACKUP")
-        }
+        if !FileManager.default.fileExists(atPath: path) { try refuseLogAlone(path) }
         let file = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else {
             throw BerthError(
@@ -31,6 +26,14 @@ extension SQLiteStore {
                 hint: "the daemon's user must be able to read and write it and its folder")
         }
         Foundation.close(file)
+    }
+
+    /// A new database beside an old log would wipe what was accepted and stands in the log alone.
+    static func refuseLogAlone(_ path: String) throws {
+        guard QuietDatabase.hasLog(path) else { return }
+        throw BerthError(
+            "store_file_gone", "the database \(path) is gone, but its log \(path)-wal is there and holds accepted events",
+            hint: "move the database back beside its log; or, to go on from a backup: berthd --config FILE --restore BACKUP")
     }
 
     /// Trap T1: GRDB's DatabasePool sets `synchronous=NORMAL` after its configuration ran, which loses acknowledged

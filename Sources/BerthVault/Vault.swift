@@ -40,15 +40,8 @@ public actor Vault: TransactionalSecrets {
         over store: any SealedSecretStore, with keyring: VaultKeyring, cacheLimit: Int = 10_000
     ) async throws(BerthError) -> Vault {
         let all = try await store.allSealedSecrets()
-        let unknown = Set(all.map(\.secret.keyID)).subtracting(keyring.ids)
-        guard unknown.isEmpty else {
-            let count = all.count { unknown.contains($0.secret.keyID) }
-            throw BerthError(
-                .vaultKey,
-                "\(count) of \(all.count) stored secrets were sealed with key \(unknown.sorted().joined(separator: ", ")), "
-                    + "but the keys at hand are \(keyring.ids.joined(separator: ", "))",
-                hint: "put the key they were sealed with into the key file, or beside it as KEYFILE.old")
-        }
+        let sealed = Dictionary(all.map { ($0.secret.keyID, 1) }, uniquingKeysWith: +)
+        if let problem = missingKeys(for: sealed, in: keyring) { throw problem }
         let damaged = all.compactMap { value -> BerthError? in
             guard let key = keyring.key(value.secret.keyID),
                 SealedBox.open(value.secret, connection: value.connection, slot: value.slot, with: key) == nil
@@ -56,6 +49,17 @@ public actor Vault: TransactionalSecrets {
             return broken(slot: value.slot, connection: value.connection, keyID: value.secret.keyID)
         }
         return Vault(store: store, keyring: keyring, cacheLimit: cacheLimit, damaged: damaged)
+    }
+
+    /// What is wrong when values were sealed with keys that are not at hand; `sealed`: how many, by their key's id.
+    public static func missingKeys(for sealed: [String: Int], in keyring: VaultKeyring) -> BerthError? {
+        let unknown = sealed.filter { !keyring.ids.contains($0.key) }
+        guard !unknown.isEmpty else { return nil }
+        return BerthError(
+            .vaultKey,
+            "\(unknown.values.reduce(0, +)) of \(sealed.values.reduce(0, +)) stored secrets were sealed with key "
+                + "\(unknown.keys.sorted().joined(separator: ", ")), but the keys at hand are \(keyring.ids.joined(separator: ", "))",
+            hint: "put the key they were sealed with into the key file, or beside it as KEYFILE.old")
     }
 
     /// Ids of the keys at hand, the sealing one first.

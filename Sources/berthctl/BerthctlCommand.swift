@@ -9,7 +9,7 @@ struct BerthctlCommand: ParsableCommand {
         commandName: "berthctl", abstract: "Looks at and steers a running berthd over its control socket.",
         discussion: """
             Add --output json for scripts. Secrets are read from files (--credential token=@FILE) so that they do not show in the \
-            process list. Exit status follows sysexits.h: 64 usage, 65 refused values, 66 not found, 69 no daemon, 74 output lost, \
+            process list. Exit status follows sysexits.h: 64 usage, 65 refused, 66 not found, 69 no daemon, 74 output lost, \
             75 try again, 77 not allowed.
             Completion scripts: berthctl --generate-completion-script bash|zsh|fish.
             """,

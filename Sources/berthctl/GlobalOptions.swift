@@ -3,7 +3,7 @@
 
 /// Options that may stand first.
 enum GlobalOptions {
-    private static let names: Set<String> = ["--socket", "--output"]
+    private static let names: Set<String> = ["--socket", "--output", "-o"]
 
     /// The arguments with leading `--socket PATH` and `--output FORMAT` at their end, before a `--`.
     static func moved(_ arguments: [String]) -> [String] {

@@ -13,7 +13,8 @@ struct BerthdCommand: AsyncParsableCommand {
         commandName: "berthd", abstract: "Berth, the integration daemon: takes providers' webhooks, runs syncs, hosts plugins.",
         discussion: """
             Settings come from --set, then the environment (BERTH_SECTION_KEY), then the file, then defaults; --help-config lists them. \
-            The daemon is steered over its control socket: see berthctl(1). SIGTERM stops it with nothing lost.
+            The daemon is steered over its control socket: see berthctl(1). SIGTERM stops it with nothing lost; SIGHUP is ignored: settings are \
+            read at the start only.
             """,
         version: BerthVersion.current)
 
@@ -40,6 +41,7 @@ struct BerthdCommand: AsyncParsableCommand {
 
     func validate() throws {
         guard mode == nil || mode == "exchange-token" else { throw ValidationError("Unexpected argument '\(mode ?? "")'") }
+        guard restore == nil || !check else { throw ValidationError("--check only looks: leave it or --restore out.") }
     }
 
     func run() async throws {
@@ -48,6 +50,7 @@ struct BerthdCommand: AsyncParsableCommand {
             throw ExitCode(await TokenExchange.run())
         }
         if helpConfig { return print(Self.settingsHelp) }
+        Hangup.ignore()
         Hardening.quietBacktraces()
         let environment = ProcessInfo.processInfo.environment
         do {

@@ -1,18 +1,33 @@
 // `berthd --check`: what a start would look at, looked at beforehand. Nothing is made, opened for writing or listened on.
 
 import BerthModel
+import BerthServer
+import BerthStoreSQLite
 import Foundation
 
 extension Daemon {
     /// Throws what would stop a start; answers what would not, and is worth knowing.
     func check() throws(BerthError) -> [String] {
         var notices: [String] = []
-        _ = try ListenAddress(configuration.text("server.listen"), setting: "server.listen")
-        _ = try controlConfiguration(InheritedSockets(environment: environment))
+        let address = try ListenAddress(configuration.text("server.listen"), setting: "server.listen")
+        let inherited = try InheritedSockets(environment: environment)
+        if inherited.descriptor("public") == nil { try lookForAddress(address) }
+        let control = try controlConfiguration(inherited)
+        if control.descriptor == nil {
+            do throws(BerthError) { try ControlServer.check(socket: control.socket) } catch {
+                throw configuration.blamed("control.socket", error)
+            }
+        }
         let path = try storePath()
         _ = try pluginConfiguration(statePath: path)
         notices += try look(atStore: path)
-        if let notice = try VaultOpening.check(configuration, environment, storePath: path) { notices.append(notice) }
+        let sealed: [String: Int]?
+        do throws(BerthError) { sealed = try StoreInspection.sealedSecrets(at: path) } catch {
+            throw configuration.blamed("store.url", error)
+        }
+        if let notice = try VaultOpening.check(configuration, environment, storePath: path, sealed: sealed ?? [:]) {
+            notices.append(notice)
+        }
         for directory in configuration.list("plugins.directories") where !isReadableFolder(directory) {
             // The default may be absent; a folder that somebody names is meant.
             guard let origin = configuration.origin("plugins.directories") else { continue }
@@ -24,6 +39,28 @@ extension Daemon {
                 "control.socket: \(socketFolder) is not there or can't be written by this user; systemd makes it for the service")
         }
         return notices
+    }
+
+    /// Whether this machine has the address. Its port may be in use by the very daemon that this is to replace, so another is tried.
+    private func lookForAddress(_ address: ListenAddress) throws(BerthError) {
+        func unfit(_ what: String) -> BerthError {
+            configuration.blamed(
+                "server.listen",
+                BerthError(
+                    "listen_failed", "\(address.host):\(address.port) can't be listened on: \(what)",
+                    hint: "name an address of this machine: ip address; 0.0.0.0 or [::] is every one"))
+        }
+        var wish = addrinfo()
+        wish.ai_socktype = Int32(SOCK_STREAM.rawValue)
+        wish.ai_flags = AI_PASSIVE
+        var found: UnsafeMutablePointer<addrinfo>?
+        let failure = getaddrinfo(address.host, "0", &wish, &found)
+        guard failure == 0, let first = found else { throw unfit(String(cString: gai_strerror(failure))) }
+        defer { freeaddrinfo(found) }
+        let probe = socket(first.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { throw unfit(String(cString: strerror(errno))) }
+        defer { close(probe) }
+        guard bind(probe, first.pointee.ai_addr, first.pointee.ai_addrlen) == 0 else { throw unfit(String(cString: strerror(errno))) }
     }
 
     private func look(atStore path: String) throws(BerthError) -> [String] {

@@ -29,7 +29,7 @@ struct Daemon {
         let clock = SystemClock()
         let entropy = SystemEntropy()
         let notifier = Notifier(environment: environment)
-        let inherited = InheritedSockets(environment: environment)
+        let inherited = try InheritedSockets(environment: environment)
         try Descriptors.reserve(
             connections: configuration.integer("server.max_connections") + egress.routeCount
                 * OutboundConfiguration().maxConnectionsPerRoute, logger: logger)
@@ -132,7 +132,8 @@ struct Daemon {
             notifier.ready(status: "listening on \(listening.address)")
         }
         let controlServer = ControlServer(
-            configuration: try controlConfiguration(inherited), operations: control, logger: Logger(label: "control"), onBound: announce)
+            configuration: try controlConfiguration(inherited), operations: control, logger: Logger(label: "control"), onBound: announce,
+            onRefused: { metrics.connectionRefused(listener: "control", limit: $0.limit.rawValue) })
         var ingestConfiguration = IngestServer.Configuration(
             host: address.host, port: address.port, descriptor: inherited.descriptor("public"),
             bodyBytesMax: configuration.integer("server.max_body_bytes"))
@@ -148,7 +149,7 @@ struct Daemon {
             onBound: { bound in
                 listening.bound(to: bound)
                 await announce()
-            })
+            }, onRefused: { metrics.connectionRefused(listener: "public", limit: $0.limit.rawValue) })
 
         let retention = retention()
         var services: [any Service] = [
@@ -159,6 +160,7 @@ struct Daemon {
                 signal.raiseAll()
                 scheduler.wakeUp()
             },
+            BackgroundService(name: "hangup") { await Hangup.tell(logger) },
             BackgroundService(name: "refusals") { await intake.run() },
             BackgroundService(name: "watchdog") { await Watchdog(notifier: notifier, store: store).run() },
             BackgroundService(name: "reminder") { await reminder.run() },

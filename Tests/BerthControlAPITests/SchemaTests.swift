@@ -12,7 +12,7 @@ import Testing
 
     /// Answers with every optional member set and with none.
     private static let samples: [(name: String, full: any Encodable & Sendable, least: any Encodable & Sendable)] = {
-        let problem = Problem(BerthError(.invalid, "a", hint: "b"), status: 400, title: "Bad Request")
+        let problem = Problem(BerthError(.invalid, "a", hint: "b", isRetryable: true), status: 400, title: "Bad Request")
         let status = Status(
             version: "1", health: "ok", listen: "a", started_at: time, pid: 1, plugins: ["ready": 1], connections: [:], events: [:],
             open_runs: 0,

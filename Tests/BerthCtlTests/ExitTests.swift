@@ -7,7 +7,7 @@ import Testing
 extension Ctl {
     @Suite struct ExitTests {
         @Test(arguments: [
-            (400, 65), (401, 77), (403, 77), (404, 66), (405, 70), (409, 75), (413, 65), (422, 65), (500, 70), (502, 76), (503, 75),
+            (400, 65), (401, 77), (403, 77), (404, 66), (405, 70), (409, 65), (413, 65), (422, 65), (500, 70), (502, 76), (503, 75),
         ])
         func statusBecomesExitCode(_ status: Int, _ code: Int32) async throws {
             // Would break: scripts that decide by the exit status.
@@ -16,6 +16,15 @@ extension Ctl {
             #expect(result.status == code)
             #expect(result.errors.contains("berthctl: it is so?[2J\n") && result.errors.contains("hint: do this\n"))
             #expect(result.output.isEmpty)
+        }
+
+        @Test func aConflictThatPassesIsToBeTriedAgain() async throws {
+            // Would break: scripts that try a lasting conflict again for ever, or give a passing one up.
+            let daemon = try ScriptedDaemon { _ in
+                ScriptedDaemon.json(
+                    #"{"code":"conflict","detail":"busy","retryable":true}"#, status: "409 X", type: "application/problem+json")
+            }
+            #expect(try await Berthctl.run(["sync", "run", "main", "calls"], socket: daemon.path).status == 75)
         }
 
         @Test(arguments: ["", "null", "[1,2]", "{}", "{\"items\":[]}", "{\"status\":\"fine\",\"parts\":[]}", "{\"status\":\"ok\"}"])
@@ -110,7 +119,10 @@ extension Ctl {
             // Would break: right after a schedule was given, the README's own next command fails with "already has a run".
             let daemon = try ScriptedDaemon { request in
                 switch (request.method, request.target) {
-                case ("POST", _): ScriptedDaemon.problem(409, "stream 'calls' already has a queued run: run_1")
+                case ("POST", _):
+                    ScriptedDaemon.json(
+                        #"{"code":"conflict","detail":"stream 'calls' already has a queued run: run_1","retryable":true}"#, status: "409 X",
+                        type: "application/problem+json")
                 case (_, let target) where target.contains("status=running"): ScriptedDaemon.json(#"{"items":[]}"#)
                 case (_, let target) where target.contains("status=queued"):
                     ScriptedDaemon.json(#"{"items":[{"id":"run_1","status":"queued"}]}"#)

@@ -27,11 +27,23 @@ extension Ctl {
             #expect(daemon.requests.map(\.target) == ["/v1/connections"])
         }
 
+        @Test func aWebhookAddressThatNobodyCanCallIsToldOf() async throws {
+            // Would break: http://0.0.0.0 pasted at a provider, whose webhooks then never come.
+            for (url, isTold) in [("http://0.0.0.0:8700/w", true), ("http://[::]:8700/w", true), ("https://hooks.example.com/w", false)] {
+                let daemon = try ScriptedDaemon { _ in ScriptedDaemon.json("{\"id\":\"con_1\",\"webhook\":{\"url\":\"\(url)\"}}") }
+                let result = try await Berthctl.run(["connection", "add", "ringba", "--output", "json"], socket: daemon.path)
+                #expect(result.status == 0 && result.errors.contains("[server] public_url") == isTold, "\(result)")
+            }
+        }
+
         @Test func optionsMayStandBeforeTheNoun() async throws {
             // Would break: scripts that say `berthctl --socket PATH NOUN VERB`.
             let list = list
             let daemon = try ScriptedDaemon { _ in ScriptedDaemon.json(list) }
-            for arguments in [["--socket", daemon.path, "--output", "json"], ["--output=json", "--socket=\(daemon.path)"]] {
+            for arguments in [
+                ["--socket", daemon.path, "--output", "json"], ["--output=json", "--socket=\(daemon.path)"],
+                ["-o", "json", "--socket", daemon.path],
+            ] {
                 let result = try await Berthctl.run(arguments + ["connection", "list"], socket: nil)
                 #expect(result.status == 0, "\(result.errors)")
                 #expect(try JSONSerialization.jsonObject(with: Data(result.output.utf8)) is [String: Any])

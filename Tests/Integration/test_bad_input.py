@@ -145,6 +145,18 @@ class BadConfiguration(unittest.TestCase):
                 for needle in needles:
                     self.assertIn(needle, message)
                 self.assertIn("hint:", message)
+                for left in self.folder.glob("berth.db*"):
+                    left.unlink()
+                before = sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in self.folder.iterdir())
+                status, message = self.run_berthd(wrong, "--check")
+                self.assertEqual(status, 78, f"--check says yes to what does not start: {message}")
+                for needle in needles:
+                    self.assertIn(needle, message)
+                after = sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in self.folder.iterdir())
+                self.assertEqual([x for x in after if x[0] != self.file.name], [x for x in before if x[0] != self.file.name])
+        for listen in ("192.0.2.1:0", "no-such-host.invalid:8700"):
+            foreign = text().replace('listen = "127.0.0.1:0"', f'listen = "{listen}"')
+            self.refused(foreign, "can't be listened on", f"{self.file}:", "hint:")
         self.assertEqual((self.folder / "file").read_text(), "x", "a foreign file was touched")
 
 
@@ -296,6 +308,13 @@ class BadControlRequests(unittest.TestCase):
                 self.assertLess(len(answer.body), 4000)
                 self.assertIn("hint", answer.json)
         self.assertEqual(self.berthd.get("/v1/connections")["items"], [])
+
+    def test_a_backup_has_the_name_that_is_answered(self):
+        # Would break: 200 for a path while the file has another name, and the copy is looked for in vain.
+        for path in ("relative.db", f"{self.berthd.folder}/a\0b"):
+            answer = self.refused("POST", "/v1/backup", json.dumps({"path": path}).encode(), 400)
+            self.assertIn("path:", answer.json["detail"])
+        self.assertFalse((self.berthd.folder / "a").exists())
 
     def test_queries_are_read_strictly(self):
         # Would break: a filter with a typing error that answers everything.

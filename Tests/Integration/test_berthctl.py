@@ -60,7 +60,7 @@ class Operator(unittest.TestCase):
                           ("backup", str(self.berthd.folder / f"{name}.db"))):
             self.ctl(*arguments)
             if arguments[0] != "metrics":
-                json.loads(self.ctl(*arguments, "--output", "json", code=75 if arguments[0] == "backup" else 0).stdout or "{}")
+                json.loads(self.ctl(*arguments, "--output", "json", code=65 if arguments[0] == "backup" else 0).stdout or "{}")
         self.ctl("connection", "remove", name)
         self.assertIn("hint:", self.ctl("connection", "show", name, code=66).stderr)
         self.assertIn("did you mean", self.ctl("connection", "add", "rinba", "--name", "x", code=66).stderr)

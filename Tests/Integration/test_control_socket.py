@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import urllib.parse
 import uuid
@@ -180,6 +181,97 @@ class Permissions(unittest.TestCase):
         others, connected, looks = watcher.communicate(timeout=30)[0].split()
         self.assertEqual((others, connected), ("0", "0"))
         self.assertGreater(int(looks), 100)
+
+
+class Crowd(unittest.TestCase):
+    """One caller that leaks what it opens."""
+
+    def setUp(self):
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="berth-crowd-"))
+        folder.chmod(0o755)
+        self.addCleanup(shutil.rmtree, folder, True)
+        self.berthd = Berthd(folder, environment={"BERTH_CONTROL_GROUP": "nogroup"} if os.geteuid() == 0 else {}).start()
+        self.addCleanup(self.berthd.stop)
+
+    def test_feeds_leave_room_for_everything_else(self):
+        # Would break: 256 feeds that nobody reads lock everybody out of the control socket, root included, without a word.
+        opened = [Wire(self.berthd.socket) for _ in range(80)]
+        statuses = []
+        for wire in opened:
+            wire.send("GET /v1/feed HTTP/1.1", "Host: b")
+            while b"\r\n" not in wire.buffer and wire._fill():
+                pass
+            statuses.append(int(wire.buffer.split(b" ")[1]))
+            refused = wire if statuses[-1] == 503 else None
+        self.assertEqual((statuses.count(200), statuses.count(503)), (64, 16))
+        while b"}" not in refused.buffer and refused._fill():
+            pass
+        self.assertIn(b"the most of one user", refused.buffer)
+        self.assertIn(b"hint", refused.buffer)
+        self.assertEqual(self.berthd.control("GET", "/v1/status").status, 200)
+        self.assertIn('berth_connections_refused_total{listener="control",limit="feeds"} 16', self.berthd.control("GET", "/metrics").body.decode())
+        self.assertEqual(self.berthd.log().count("the control socket refuses a feed"), 1, "once in ten seconds")
+        for wire in opened:
+            wire.socket.close()
+
+        def again():
+            with Wire(self.berthd.socket) as wire:
+                wire.send("GET /v1/feed HTTP/1.1", "Host: b")
+                while b"\r\n" not in wire.buffer and wire._fill():
+                    pass
+                return b" 200 " in wire.buffer
+        wait_for(again, 20, "a place to be free again")
+
+    @unittest.skipUnless(os.geteuid() == 0, "other users need root")
+    def test_half_requests_of_others_do_not_keep_root_out(self):
+        # Would break: the same with connections that never finish a request.
+        path = str(self.berthd.socket)
+        ready, done = os.pipe(), os.pipe()
+
+        def crowd():
+            os.close(done[1])
+            sockets, text = [], b""
+            try:
+                for _ in range(150):
+                    one = socket.socket(socket.AF_UNIX)
+                    one.settimeout(5)
+                    while one.connect_ex(path) != 0:
+                        time.sleep(0.01)
+                    sockets.append(one)
+                    with contextlib.suppress(OSError):
+                        one.send(b"GET /v1/st")
+                # The last one was refused, and was told why.
+                with contextlib.suppress(ConnectionResetError):  # its half request is unread when it is closed
+                    while piece := sockets[-1].recv(65536):
+                        text += piece
+            finally:
+                os.write(ready[1], b"x")
+            os.read(done[0], 1)
+            return {"text": text.decode()}
+
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(as_user(NOBODY, pwd.getpwnam("nobody").pw_gid, [], crowd)))
+        thread.start()
+        try:
+            os.read(ready[0], 1)
+            for _ in range(5):
+                self.assertEqual(self.berthd.control("GET", "/v1/health", timeout=5).status, 200)
+        finally:
+            os.close(done[1])
+            thread.join(20)
+        self.assertIn("503 Service Unavailable", answers[0].get("text", str(answers)))
+        self.assertIn("uid 65534 finds no place", answers[0]["text"])
+        self.assertIn("the control socket refuses a connection", self.berthd.log())
+
+    def test_head_has_no_body(self):
+        # Would break: what comes after it on the same connection is read as its body.
+        with Wire(self.berthd.socket) as wire:
+            wire.send("HEAD /v1/status HTTP/1.1", "Host: b")
+            wire.send("GET /v1/status HTTP/1.1", "Host: b", "Connection: close")
+            while wire._fill():
+                pass
+        heads = [part for part in wire.buffer.split(b"\r\n\r\n")]
+        self.assertTrue(heads[1].startswith(b"HTTP/1.1 200"), wire.buffer[:600])
 
 
 class SocketFile(unittest.TestCase):

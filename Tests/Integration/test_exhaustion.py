@@ -16,6 +16,7 @@ import urllib.parse
 import uuid
 
 from rig import BIN, Berthd, Mock, wait_for
+from wire import Wire
 
 
 def delivery():
@@ -202,6 +203,25 @@ class FewDescriptors(unittest.TestCase):
                 wire.close()
             self.assertEqual(berthd.stop(), 0)
             mock.stop()
+
+    def test_connections_over_a_limit_are_counted_and_told(self):
+        # Would break: a proxy whose connections are cut off without a line or a figure anywhere.
+        berthd = Berthd(environment={"BERTH_SERVER_MAX_CONNECTIONS_PER_ADDRESS": "4"}).start()
+        wires = []
+        try:
+            for _ in range(10):
+                wires.append(Wire(berthd.url))
+                wires[-1].send("GET /healthz HTTP/1.1", "Host: b")
+            name = 'berth_connections_refused_total{listener="public",limit="share"} 6'
+            wait_for(lambda: name in berthd.control("GET", "/metrics").body.decode(), 20, "the figure")
+            warnings = [line for line in berthd.log().splitlines() if "public listener are refused" in line]
+            self.assertEqual(len(warnings), 1, "once in ten seconds")
+            self.assertIn("[server] max_connections_per_address allows 4", warnings[0])
+        finally:
+            for wire in wires:
+                wire.socket.close()
+            berthd.stop()
+            shutil.rmtree(berthd.folder, ignore_errors=True)
 
     def test_a_start_with_too_few_descriptors_says_so(self):
         # Would break: a start that hangs or crashes without a word.

@@ -72,7 +72,9 @@ class Files(unittest.TestCase):
         self.assertGreater((self.berthd.folder / "berth.db-wal").stat().st_size, 0)
         (self.berthd.folder / "garbage.db").write_bytes(b"no database" * 1000)
         sqlite3.connect(self.berthd.folder / "foreign.db").execute("CREATE TABLE other (x)")
-        for wrong, needle in (("nowhere.db", "can't be read"), ("garbage.db", "not a database"), ("foreign.db", "none of Berth's")):
+        (self.berthd.folder / "folder.db").mkdir()
+        for wrong, needle in (("nowhere.db", "can't be read"), ("folder.db", "is a folder"), ("garbage.db", "garbage.db is no backup: file is not a database"),
+                              ("foreign.db", "none of Berth's")):
             status, text = self.command("--restore", str(self.berthd.folder / wrong))
             self.assertNotEqual(status, 0, text)
             self.assertIn(needle, text)
@@ -80,6 +82,9 @@ class Files(unittest.TestCase):
         self.assertEqual(status, 0, text)
         kept = pathlib.Path(text.split("before: ")[1].splitlines()[0])
         self.assertEqual(self.database.stat().st_mode & 0o777, 0o600)
+        self.assertEqual([path.name for path in self.berthd.folder.glob("*.db-*") if not path.name.startswith("berth.db")], [], "left beside backups")
+        status, text = self.command("--restore", str(backup), "--check")
+        self.assertEqual(status, 64, text)
         self.berthd.start()
         self.assertEqual(self.records(), 20)
         self.take(range(300, 310))
@@ -88,6 +93,24 @@ class Files(unittest.TestCase):
         with sqlite3.connect(kept) as database:
             self.assertEqual(database.execute("SELECT count(*) FROM event").fetchone()[0], 200)
             self.assertEqual(database.execute("PRAGMA integrity_check").fetchone()[0], "ok")
+
+    @unittest.skipUnless(os.geteuid() == 0, "giving files away needs root")
+    def test_root_restores_for_the_daemons_user(self):
+        # Would break: exit status 0, and a database of root's that the daemon can't open.
+        self.take(range(3))
+        backup = self.berthd.folder / "backup.db"
+        self.berthd.post("/v1/backup", {"path": str(backup)})
+        self.berthd.stop()
+        for path in (self.berthd.folder, self.database):
+            os.chown(path, 65534, 65533)
+        (self.berthd.folder / "berth.db.lock").unlink()
+        for gone in (False, True):
+            if gone:
+                self.database.unlink()
+            status, text = self.command("--restore", str(backup))
+            self.assertEqual(status, 0, text)
+            for path in (self.database, self.berthd.folder / "berth.db.lock"):
+                self.assertEqual((path.stat().st_uid, path.stat().st_gid), (65534, 65533), path.name)
 
     def test_a_restore_that_was_cut_short_is_told(self):
         # Would break: a daemon that starts on half a restore as if nothing had been.

@@ -1,10 +1,13 @@
 """The key that secrets are sealed with is changed while the daemon works."""
 
+import contextlib
 import shutil
+import sqlite3
+import subprocess
 import threading
 import unittest
 
-from rig import Berthd, Mock, wait_for
+from rig import BIN, Berthd, Mock, wait_for
 
 
 class Rotation(unittest.TestCase):
@@ -66,6 +69,43 @@ class Rotation(unittest.TestCase):
         self.assertIn("chmod 0600", self.berthd.log())
         key.chmod(0o600)
         self.berthd.start()
+        self.assertTrue(self.check())
+
+    def check_start(self):
+        done = subprocess.run([str(BIN / "berthd"), "--config", str(self.berthd.config), "--check"], capture_output=True, text=True, timeout=30)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_a_check_knows_the_key_of_the_database(self):
+        # Would break: "configuration ok", and a daemon that does not start; a hint that nobody can follow while nothing starts.
+        connection = self.berthd.post("/v1/connections", self.mock.connection("ringba", streams={}))
+        key = self.berthd.folder / "vault.key"
+        right = key.read_bytes()
+        files = lambda: sorted((path.name, path.stat().st_mtime_ns) for path in self.berthd.folder.glob("berth.db*"))
+        self.assertEqual(self.check_start(), (0, "configuration ok\n"), "beside a running daemon")
+        key.write_bytes(bytes(range(32)))
+        for stop in (lambda: None, self.berthd.kill, self.berthd.start, self.berthd.stop):
+            if stop == self.berthd.start:
+                key.write_bytes(right)
+            stop()
+            key.write_bytes(bytes(range(32)))
+            status, text = self.check_start()
+            self.assertEqual(status, 78, text)
+            self.assertIn("sealed with key", text)
+        before = files()
+        key.unlink()
+        status, text = self.check_start()
+        self.assertEqual(status, 78, text)
+        self.assertIn("are as well", text)
+        self.assertEqual(files(), before)
+        # What the hint says can be done.
+        self.berthd.start(wait=False)
+        self.assertEqual(self.berthd.process.wait(20), 70)
+        self.assertIn("DELETE FROM secret", self.berthd.log())
+        with contextlib.closing(sqlite3.connect(self.berthd.folder / "berth.db")) as database, database:
+            database.execute("DELETE FROM secret")
+        self.berthd.start()
+        self.assertEqual(self.berthd.control("DELETE", f"/v1/connections/{connection['id']}").status, 204)
+        self.berthd.post("/v1/connections", self.mock.connection("ringba", streams={}))
         self.assertTrue(self.check())
 
     def test_keys_that_do_not_fit_are_refused_while_running(self):

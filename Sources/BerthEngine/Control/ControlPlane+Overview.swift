@@ -166,6 +166,10 @@ extension ControlPlane {
         guard request.path.hasPrefix("/") else {
             throw BerthError(.invalid, "path: '\(request.path)' is not absolute", hint: "name a new file from / on")
         }
+        // The system's calls end a path there: the copy would have another name than the one answered.
+        guard !request.path.utf8.contains(0) else {
+            throw BerthError(.invalid, "path: a file's name holds no NUL character", hint: "leave \\u0000 out")
+        }
         try await store.backup(to: request.path)
         try await audit("store.backup", caller, nil, request.path)
         return request

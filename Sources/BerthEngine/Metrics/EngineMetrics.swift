@@ -38,6 +38,8 @@ public final class EngineMetrics: Sendable {
         .gauge, "berth_credentials_age_days", "Whole days since a connection's oldest secret was set.", labels: ["connection"])
     private let credentialsDue = MetricFamily(
         .gauge, "berth_credentials_rotation_due", "Connections whose credentials are due for new ones.")
+    private let refused = MetricFamily(
+        .counter, "berth_connections_refused_total", "Connections and feeds that a limit refused.", labels: ["listener", "limit"])
     private let subscribers = MetricFamily(.gauge, "berth_feed_subscribers", "Feed subscribers now.")
     private let queuedWrites = MetricFamily(.gauge, "berth_store_queued_writes", "Writes waiting for the next commit.")
     private let process = ProcessMetrics()
@@ -84,6 +86,9 @@ public final class EngineMetrics: Sendable {
     /// The cache was used: hit, revalidated, miss, stored.
     public func cacheUsed(provider: String, outcome: String) { cache.add(1, [provider, outcome]) }
 
+    /// A listener had no place for a connection or a feed; `limit`: share, all, feeds.
+    public func connectionRefused(listener: String, limit: String) { refused.add(1, [listener, limit]) }
+
     /// The exposition text; gauges that mirror the store are read now.
     public func render(store: any Store, answers: (any ResponseCache)?, host: any PluginHost, feed: EventFeed, now: Timestamp) async
         -> String
@@ -109,7 +114,7 @@ public final class EngineMetrics: Sendable {
         for family in [
             received, processed, processing, requests, requestSeconds, available, cache, cacheBytes, lag, syncRecords, depth, generation,
             restarts, circuit,
-            credentialAge, credentialsDue, subscribers, queuedWrites,
+            credentialAge, credentialsDue, refused, subscribers, queuedWrites,
         ] { family.render(to: &out) }
         process.render(to: &out)
         return out

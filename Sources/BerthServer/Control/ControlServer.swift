@@ -2,7 +2,7 @@
 // translates to the operations.
 
 public import BerthControlAPI
-import BerthModel
+public import BerthModel
 import HTTPTypes
 import HummingbirdCore
 public import Logging
@@ -50,25 +50,40 @@ public struct ControlServer: Service {
     private let onBound: @Sendable () async -> Void
     private let bodyBytesMax = 64 << 10
     private let shutdown = FeedShutdown()
+    private let feeds: FeedPlaces
+    private let onRefused: @Sendable (ConnectionRefusal) -> Void
 
-    /// A server.
+    /// A server; `onRefused` is told of each connection and feed that a limit refused.
     public init(
-        configuration: Configuration, operations: any ControlOperations, logger: Logger, onBound: @escaping @Sendable () async -> Void
+        configuration: Configuration, operations: any ControlOperations, logger: Logger, onBound: @escaping @Sendable () async -> Void,
+        onRefused: @escaping @Sendable (ConnectionRefusal) -> Void
     ) {
         self.configuration = configuration
         self.operations = operations
         self.logger = logger
         self.onBound = onBound
+        let refusals = RefusalLog(logger)
+        self.onRefused = { refusal in
+            onRefused(refusal)
+            refusals.tell(
+                refusal, "the control socket refuses a \(refusal.limit == .feeds ? "feed" : "connection")",
+                hint: "end those that nobody reads: ss -xp shows whose they are")
+        }
+        feeds = FeedPlaces(self.onRefused)
         identity = CallerIdentity(group: configuration.group, groupRole: configuration.groupRole)
     }
+
+    /// Throws what the socket's path alone shows to be wrong; touches nothing.
+    public static func check(socket path: String) throws(BerthError) { try ControlSocket.check(path) }
 
     /// Binds and serves until graceful shutdown; takes the socket's name away at the end.
     public func run() async throws {
         var limits = ConnectionLimits()
         limits.connectionsPerAddressMax = nil
         limits.connectionsMax = 256
+        limits.connectionsPerUserMax = 96
         limits.stallSeconds = configuration.stallSeconds
-        let listener = HTTPListener(limits: limits, responder: { try await respond($0, $1, $2) }, logger: logger)
+        let listener = HTTPListener(limits: limits, responder: { try await respond($0, $1, $2) }, logger: logger, onRefused: onRefused)
         if let descriptor = configuration.descriptor { return try await serve(listener, descriptor) }
         let logger = logger
         let socket = try ControlSocket(path: configuration.socket, mode: configuration.mode, group: configuration.group) {
@@ -91,7 +106,7 @@ public struct ControlServer: Service {
     /// What a request leads to.
     private enum Outcome {
         case reply(Reply)
-        case feed(AsyncThrowingStream<[FeedItem], any Error>)
+        case feed(AsyncThrowingStream<[FeedItem], any Error>, of: UInt32)
     }
 
     @Sendable
@@ -108,8 +123,10 @@ public struct ControlServer: Service {
             outcome = .reply(reply)
         }
         switch outcome {
-        case .reply(let reply): try await reply.write(to: writer)
-        case .feed(let items): try await FeedWriter.write(items, to: writer, until: shutdown)
+        case .reply(let reply): try await reply.write(to: writer, isHead: request.method == .head)
+        case .feed(let items, let uid):
+            defer { feeds.giveBack(of: uid) }
+            try await FeedWriter.write(items, to: writer, until: shutdown)
         }
         if closes { try await reader.endConnection(on: channel) }
     }
@@ -135,8 +152,14 @@ public struct ControlServer: Service {
                 throw BerthError(
                     .invalid, "Last-Event-ID: '\(text.prefix(40))' is no id of the feed", hint: "leave it out to begin with what comes now")
             }
-            return .feed(
-                try await ControlDispatch(operations: operations, version: configuration.version).feed(after: lastID, query, caller))
+            try feeds.take(for: caller.uid)
+            do {
+                let dispatch = ControlDispatch(operations: operations, version: configuration.version)
+                return .feed(try await dispatch.feed(after: lastID, query, caller), of: caller.uid)
+            } catch {
+                feeds.giveBack(of: caller.uid)
+                throw error
+            }
         }
         guard let body = try await reader.collect(upTo: bodyBytesMax) else {
             throw BerthError(.tooLarge, "the body has more than \(bodyBytesMax) bytes", hint: "send it in smaller parts")

@@ -27,11 +27,6 @@ struct ControlSocket {
     /// Binds at `path`. Throws when another daemon answers there or something that is no socket stands there.
     init(path: String, mode: UInt32, group: String?, warn: (String) -> Void) throws(BerthError) {
         self.path = path
-        guard path.utf8.count < 100 else {
-            throw BerthError(
-                "control_socket_invalid", "the path \(path) is too long for a Unix socket",
-                hint: "set [control] socket to less than 100 bytes")
-        }
         try Self.clear(path)
         let temporary = "\(path).\(getpid())"
         unlink(temporary)
@@ -54,14 +49,29 @@ struct ControlSocket {
         mark = Mark(path)
     }
 
-    /// Removes a dead daemon's socket; throws for a live one and for what is no socket.
-    private static func clear(_ path: String) throws(BerthError) {
+    /// Whether a socket, live or dead, stands at `path`; throws where none ever can.
+    @discardableResult
+    static func check(_ path: String) throws(BerthError) -> Bool {
+        guard path.utf8.count < 100 else {
+            throw BerthError(
+                "control_socket_invalid", "the path \(path) is too long for a Unix socket",
+                hint: "set [control] socket to less than 100 bytes")
+        }
         var info = stat()
-        guard lstat(path, &info) == 0 else { return }
+        guard lstat(path, &info) == 0 else {
+            guard errno != ENOTDIR else { throw failure("the socket can't be bound", path) }
+            return false
+        }
         guard info.st_mode & S_IFMT == S_IFSOCK else {
             throw BerthError(
                 "control_socket_invalid", "\(path) exists and is no socket", hint: "move it away, or set [control] socket to another path")
         }
+        return true
+    }
+
+    /// Removes a dead daemon's socket; throws for a live one and for what is no socket.
+    private static func clear(_ path: String) throws(BerthError) {
+        guard try check(path) else { return }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
         guard probe >= 0 else { throw failure("no socket can be made", path) }
         defer { close(probe) }

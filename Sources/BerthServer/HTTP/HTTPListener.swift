@@ -1,5 +1,5 @@
 // A listening socket whose connections speak HTTP/1.1 through Hummingbird's channel, with the limits that Hummingbird
-// leaves open: connections at once, at once per address, and time for head, body and silence.
+// leaves open: connections at once, at once per address or user, and time for head, body and silence.
 
 import BerthModel
 import HummingbirdCore
@@ -16,6 +16,8 @@ public struct ConnectionLimits: Sendable {
     public var connectionsMax = 1024
     /// Connections at once from one address; nil: no such limit (Unix sockets).
     public var connectionsPerAddressMax: Int? = 64
+    /// Connections at once of one local user; nil: no such limit (public listeners).
+    public var connectionsPerUserMax: Int?
     /// From connecting, or the end of the last answer, to a whole head.
     public var headSeconds = 10
     /// From head to the end of the body.
@@ -49,6 +51,8 @@ struct HTTPListener: Sendable {
     let limits: ConnectionLimits
     let responder: HTTPChannelHandler.Responder
     let logger: Logger
+    /// Told of each connection that a limit refused.
+    var onRefused: ConnectionCensus.Refused = { _ in }
     /// How long connections in use may go on after a graceful shutdown has begun.
     var patience = TimeAmount.seconds(5)
 
@@ -56,7 +60,7 @@ struct HTTPListener: Sendable {
     /// their request for `patience`.
     func run(_ address: Address, on group: any EventLoopGroup, onBound: @Sendable (SocketAddress?) async -> Void) async throws {
         let limits = limits
-        let census = ConnectionCensus(limits)
+        let census = ConnectionCensus(limits, onRefused)
         let child = HTTP1Channel(
             responder: responder,
             configuration: .init(
@@ -71,14 +75,16 @@ struct HTTPListener: Sendable {
         // ends would be dropped unserved, and NIO traps on that.
         let tasks = ConnectionTasks()
         let setUp: @Sendable (any Channel) -> EventLoopFuture<Void> = { channel in
-            guard census.admit(channel) else { return channel.close() }
-            return child.setup(channel: channel, logger: logger).flatMapThrowing { connection in
-                let isActive = channel.eventLoop.makePromise(of: Void.self)
-                try channel.pipeline.syncOperations.addHandler(ActivityNotice(isActive), position: .first)
-                tasks.add {
-                    // A cancelled task closes its channel's input, which NIO bears only of a channel that is registered.
-                    _ = try? await isActive.futureResult.get()  // never fails
-                    await child.handle(value: connection, logger: logger)
+            census.admit(channel).flatMap { refusal in
+                if let refusal { return RefusalAnswer.add(for: refusal, to: channel) }
+                return child.setup(channel: channel, logger: logger).flatMapThrowing { connection in
+                    let isActive = channel.eventLoop.makePromise(of: Void.self)
+                    try channel.pipeline.syncOperations.addHandler(ActivityNotice(isActive), position: .first)
+                    tasks.add {
+                        // A cancelled task closes its channel's input, which NIO bears only of a channel that is registered.
+                        _ = try? await isActive.futureResult.get()  // never fails
+                        await child.handle(value: connection, logger: logger)
+                    }
                 }
             }
         }
@@ -156,42 +162,5 @@ final class ConnectionTasks: Sendable {
     /// Returns when none is left.
     func end() async {
         while let task = state.withLock({ $0.running.values.first }) { await task.value }
-    }
-}
-
-/// Counts connections, in all and by address.
-final class ConnectionCensus: Sendable {
-    private struct State {
-        var total = 0
-        var byAddress: [String: Int] = [:]
-    }
-    private let state = Mutex(State())
-    private let limits: ConnectionLimits
-
-    init(_ limits: ConnectionLimits) { self.limits = limits }
-
-    /// Counts the connection in, and out when it closes; false when a limit is reached.
-    func admit(_ channel: any Channel) -> Bool {
-        let address = limits.connectionsPerAddressMax == nil ? nil : channel.remoteAddress?.ipAddress
-        let isAdmitted = state.withLock { state in
-            guard state.total < limits.connectionsMax else { return false }
-            if let address, let most = limits.connectionsPerAddressMax {
-                guard state.byAddress[address, default: 0] < most else { return false }
-                state.byAddress[address, default: 0] += 1
-            }
-            state.total += 1
-            return true
-        }
-        if isAdmitted {
-            channel.closeFuture.whenComplete { [self] _ in
-                state.withLock { state in
-                    state.total -= 1
-                    guard let address else { return }
-                    let left = (state.byAddress[address] ?? 1) - 1
-                    state.byAddress[address] = left > 0 ? left : nil
-                }
-            }
-        }
-        return isAdmitted
     }
 }

@@ -47,11 +47,13 @@ public struct IngestServer: Service {
     private let clock: any WallClock
     private let logger: Logger
     private let onBound: @Sendable (String) async -> Void
+    private let onRefused: @Sendable (ConnectionRefusal) -> Void
 
-    /// A server; `onBound` is told `host:port` once it listens.
+    /// A server; `onBound` is told `host:port` once it listens, `onRefused` of each connection that a limit refused.
     public init(
         configuration: Configuration, receiver: any WebhookReceiver, readiness: @escaping Readiness,
-        consent: @escaping ConsentReturn, clock: any WallClock, logger: Logger, onBound: @escaping @Sendable (String) async -> Void
+        consent: @escaping ConsentReturn, clock: any WallClock, logger: Logger, onBound: @escaping @Sendable (String) async -> Void,
+        onRefused: @escaping @Sendable (ConnectionRefusal) -> Void
     ) {
         self.configuration = configuration
         self.receiver = receiver
@@ -60,6 +62,7 @@ public struct IngestServer: Service {
         self.clock = clock
         self.logger = logger
         self.onBound = onBound
+        self.onRefused = onRefused
     }
 
     /// Serves until graceful shutdown; requests in hand then have five seconds to be answered.
@@ -71,15 +74,18 @@ public struct IngestServer: Service {
         decoding.maxHeaderListSize = limits.headerListBytesMax
         decoding.maxHeaderFieldCount = limits.headerCountMax
         let decoderLimits = decoding
-        let census = ConnectionCensus(limits)
+        let census = census(limits)
         let quiescing = ServerQuiescingHelper(group: group)
         let logger = logger
         let bootstrap = ServerBootstrap.listening(on: group, quiescing: quiescing, logger: logger)
             .childChannelInitializer { channel in
-                guard census.admit(channel) else { return channel.close() }
-                return channel.eventLoop.makeCompletedFuture {
-                    let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)
-                    try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), IngestConnection(shared)])
+                census.admit(channel).flatMap { refusal in
+                    // Closed without a word: who comes too often gets no work done for it.
+                    guard refusal == nil else { return channel.close() }
+                    return channel.eventLoop.makeCompletedFuture {
+                        let decoder = HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoderLimits)
+                        try channel.pipeline.syncOperations.addHandlers([ByteToMessageHandler(decoder), IngestConnection(shared)])
+                    }
                 }
             }
         let server: any Channel
@@ -108,6 +114,17 @@ public struct IngestServer: Service {
             let promise = server.eventLoop.makePromise(of: Void.self)
             quiescing.initiateShutdown(promise: promise)
             server.eventLoop.scheduleTask(in: .seconds(5)) { server.close(promise: nil) }
+        }
+    }
+
+    private func census(_ limits: ConnectionLimits) -> ConnectionCensus {
+        let refusals = RefusalLog(logger)
+        return ConnectionCensus(limits) { [onRefused] refusal in
+            onRefused(refusal)
+            let setting = refusal.limit == .all ? "max_connections" : "max_connections_per_address"
+            refusals.tell(
+                refusal, "connections to the public listener are refused",
+                hint: "[server] \(setting) allows \(refusal.most); behind a proxy all come from its address")
         }
     }
 

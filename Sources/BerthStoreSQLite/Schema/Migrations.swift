@@ -126,9 +126,8 @@ enum Migrations {
         }
     }
 
-    /// Brings the schema up to this program's version. `backup` is called before the first change of a database that
-    /// already holds data.
-    static func apply(_ database: Database, backup: (Int) throws -> Void) throws {
+    /// The schema's version, 0 for a new database; throws for one of something else or of a newer program.
+    static func refuseUnfit(_ database: Database) throws -> Int {
         let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         guard version <= steps.count else {
             throw BerthError(
@@ -136,6 +135,13 @@ enum Migrations {
                 hint: "install the berthd that wrote it, or restore the backup it made before migrating (berth.db.backup-*)")
         }
         try refuseForeign(database, path: nil)
+        return version
+    }
+
+    /// Brings the schema up to this program's version. `backup` is called before the first change of a database that
+    /// already holds data.
+    static func apply(_ database: Database, backup: (Int) throws -> Void) throws {
+        let version = try refuseUnfit(database)
         guard version < steps.count else { return }
         if version > 0 { try backup(version) }
         for (index, step) in steps.enumerated().dropFirst(version) {

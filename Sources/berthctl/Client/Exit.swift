@@ -38,7 +38,8 @@ struct Exit: Error {
             case 400, 413, 422: 65
             case 401, 403: 77
             case 404: 66
-            case 409: 75
+            // Most conflicts last: only what the daemon says will pass is worth a script's second try.
+            case 409: problem?["retryable"] == .bool(true) ? 75 : 65
             case 500: 70
             case 502: 76
             case 503: 75

@@ -55,9 +55,21 @@ struct ConnectionCommand: ParsableCommand {
                 if !schedules.isEmpty {
                     body["streams"] = .object(try Session.members(schedules, option: "--schedule").mapValues { .object(["schedule": $0]) })
                 }
-                session.show(try session.ask("POST", "/v1/connections", .object(body)))
+                let added = try session.ask("POST", "/v1/connections", .object(body))
+                session.show(added)
+                if let url = added["webhook"]?["url"]?.stringValue, let warning = ConnectionCommand.unreachable(url) {
+                    Session.tell(warning)
+                }
             }
         }
+    }
+
+    /// What to say of a webhook URL that no provider can call: it names every address, so no [server] public_url is set.
+    static func unreachable(_ url: String) -> String? {
+        guard ["http://0.0.0.0:", "http://[::]:"].contains(where: url.hasPrefix) else { return nil }
+        return
+            "berthctl: the webhook URL names every address of this machine, which no provider can call: set [server] public_url to where "
+            + "they reach it, such as https://hooks.example.com, and restart berthd; berthctl connection show then shows the right one"
     }
 
     struct List: ParsableCommand {

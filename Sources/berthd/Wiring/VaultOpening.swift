@@ -18,16 +18,36 @@ enum VaultOpening {
         return (file, credentials, isCredential)
     }
 
-    /// Reads the key as a start would, and makes none; answers what a first start will do.
-    static func check(_ configuration: Configuration, _ environment: [String: String], storePath: String) throws(BerthError) -> String? {
+    /// Reads the key as a start would, and makes none; answers what a first start will do. `sealed`: the database's secrets by key.
+    static func check(
+        _ configuration: Configuration, _ environment: [String: String], storePath: String, sealed: [String: Int]
+    ) throws(BerthError) -> String? {
         let (file, credentials, isCredential) = place(configuration, environment, storePath)
-        if !isCredential, !FileManager.default.fileExists(atPath: file), configuration.boolean("vault.create_key") {
-            return "vault.key_file: \(file) is not there; the first start makes it"
-        }
-        do throws(BerthError) { _ = try VaultKeyring.load(keyFile: file, credentialsDirectory: credentials) } catch {
+        do throws(BerthError) {
+            if !isCredential, !FileManager.default.fileExists(atPath: file), configuration.boolean("vault.create_key") {
+                guard sealed.isEmpty else { throw gone(file, storePath) }
+                let folder = (file as NSString).deletingLastPathComponent
+                // The database's own folder is made with the database.
+                guard folder == (storePath as NSString).deletingLastPathComponent || access(folder, W_OK | X_OK) == 0 else {
+                    throw BerthError(
+                        .vaultKey, "the key file \(file) can't be made: \(String(cString: strerror(errno)))",
+                        hint: "its folder must be there and belong to the daemon's user")
+                }
+                return "vault.key_file: \(file) is not there; the first start makes it"
+            }
+            let keyring = try VaultKeyring.load(keyFile: file, credentialsDirectory: credentials)
+            if let problem = Vault.missingKeys(for: sealed, in: keyring) { throw problem }
+        } catch {
             throw configuration.blamed("vault.key_file", error)
         }
         return nil
+    }
+
+    private static func gone(_ file: String, _ storePath: String) -> BerthError {
+        BerthError(
+            "vault_key_missing", "the store holds sealed secrets, but their key \(file) is gone",
+            hint: "put the key file back from where it is backed up. If it is lost, the secrets are as well: "
+                + "sqlite3 \(storePath) 'DELETE FROM secret' forgets them; then start berthd, remove the connections and add them again")
     }
 
     /// What is wrong with the key where the next start will look for it, while this daemon still has it in memory.
@@ -54,9 +74,7 @@ enum VaultOpening {
         let (file, credentials, isCredential) = place(configuration, environment, storePath)
         if !isCredential, !FileManager.default.fileExists(atPath: file), configuration.boolean("vault.create_key") {
             guard try await store.allSealedSecrets().isEmpty else {
-                throw BerthError(
-                    "vault_key_missing", "the store holds sealed secrets, but their key \(file) is gone",
-                    hint: "put the key file back, or remove the connections and add them again with a new key")
+                throw gone(file, storePath)
             }
             _ = try VaultKey.create(at: file)
             logger.notice("new vault key made: back it up apart from the database", metadata: ["file": "\(file)"])
