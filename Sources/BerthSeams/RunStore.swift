@@ -65,6 +65,9 @@ extension AttemptFailure {
     public static func connectionEnded(isRemoved: Bool) -> AttemptFailure {
         AttemptFailure(.cancelled, "the connection was \(isRemoved ? "removed" : "disconnected") while it ran")
     }
+    /// Where a run stood at one server or account says nothing at another.
+    public static let connectionMoved = AttemptFailure(
+        .cancelled, "the connection was given another address or account while it ran, where its position says nothing: begin another")
 }
 
 /// What the end of a run changed.

@@ -101,7 +101,7 @@ class Moves(unittest.TestCase):
         self.assertIn("changed while this was under way", str(answers[0].json))
         # Where it stood at A is no place at B.
         self.assertEqual(end["status"], "cancelled", end)
-        self.assertIn("moved to another address", json.dumps(end))
+        self.assertIn("another address or account", json.dumps(end))
         self.assertEqual(self.ended(self.berthd.post("/v1/connections/k/streams/items/sync"))["status"], "success")
         self.assertIn("KEY-OF-B", self.all_of("B"))
 

@@ -90,7 +90,7 @@ struct SyncRunner: Sendable {
             // With another key of the same server it goes on where it was, as a run does that waited out a pause or a restart. Where it
             // stood at one server says nothing at another: records between would never be read.
             guard instance.baseURL == address else {
-                await finish(run, .cancelled, Self.cancelledByMove, stream: stream, keeper, log)
+                await finish(run, .cancelled, .connectionMoved, stream: stream, keeper, log)
                 return
             }
         }
@@ -114,8 +114,6 @@ struct SyncRunner: Sendable {
         }
     }
 
-    private static let cancelledByMove = AttemptFailure(
-        .cancelled, "the connection was moved to another address while the run went on, where its position says nothing: begin another")
     static let cancelledByPerson = AttemptFailure(.cancelled, "cancelled by a person")
 
     private func end(_ run: SyncRun, _ keeper: any RunKeeper, _ log: Logger) async {

@@ -135,7 +135,7 @@ public actor SyncService {
         if connection.status == .disconnected { return .connectionEnded(.connectionEnded(isRemoved: false)) }
         // Before a pause: it must not go on with a checkpoint of what it read before.
         if let before = running.connection, !isSame(before, connection) {
-            return .connectionEnded(AttemptFailure(.cancelled, "the connection was given another address or account while it ran"))
+            return .connectionEnded(.connectionMoved)
         }
         return connection.status == .paused ? .paused : nil
     }
